@@ -1,0 +1,1 @@
+"""The worker, the engines and the browsers: what carries a task out."""
