@@ -89,7 +89,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What must be true now, else the move fails with `failure` (a code of tools.errors) and `message`."""
+    """What must become true within `seconds`, else the move fails with `failure` (a code of tools.errors) and `message`.
+
+    `text`: what the element (None: the page) must contain, white space folded. `seconds=0`: it must be true now.
+    """
 
     selector: Selector | None = None
     text: Text | None = None
@@ -122,9 +125,11 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an answer may say instead of yes: where `path` holds one of `values` (None: anything true), the task fails with `code`.
+    """What an answer may say instead of yes: where it fits, the task fails with `code` (of tools.errors).
 
-    `message` and `retry_after` are paths into the answer, or a fixed text for `message` when it starts with '='.
+    It fits where `path` of the JSON holds one of `values` (None: anything true) and the HTTP status is one of `statuses` (empty: any).
+    An empty `path` looks at the status alone, for answers that are no JSON. `message` and `retry_after` are paths into the answer;
+    a `message` that starts with '=' is a fixed text, a `retry_after` that starts with '@' names a response header (seconds).
     """
 
     path: str
@@ -132,6 +137,7 @@ class Refusal:
     values: tuple[str | int | bool, ...] | None = None
     message: str | None = None
     retry_after: str | None = None
+    statuses: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
