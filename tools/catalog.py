@@ -1,4 +1,7 @@
-"""The only list of tools and sites there is: found by walking the platform folders. Aliases are resolved here and nowhere else."""
+"""The only list of tools and sites there is, found by walking the platform folders.
+
+Aliases are resolved here and nowhere else.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The moves that a lite playbook is made of: data only. `agent/lite.py` plays them.
 
-A playbook is a sequence of stages; a stage is one thing a person would call a step ("Write the post"): it is recorded with its goal,
-its evaluation, the URL and a screenshot. A stage holds moves. Selectors are the browser automation library's (CSS by default, also
-`text=`, `role=`); where several are given, they are candidates and the first one that is on the page wins.
+A playbook is a sequence of stages; a stage is one thing a person would call a step ("Write the post"): it is
+recorded with its goal, its evaluation, the URL and a screenshot. A stage holds moves. Selectors are the
+browser automation library's (CSS by default, also `text=`, `role=`); where several are given, they are
+candidates and the first one that is on the page wins.
 
 Text that is only known while the playbook runs (an id read from an answer) is a `Reading`.
 """
@@ -89,7 +90,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What must become true within `seconds`, else the move fails with `failure` (a code of tools.errors) and `message`.
+    """What must become true within `seconds`; else it fails with `failure` (a code of tools.errors) and `message`.
 
     `text`: what the element (None: the page) must contain, white space folded. `seconds=0`: it must be true now.
     """
@@ -105,7 +106,10 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Reads an element's text (or attribute, or `value`) into a reading. `pattern`: a regular expression whose first group is kept."""
+    """Reads an element's text (or attribute, or `value`) into a reading.
+
+    `pattern`: a regular expression whose first group is kept.
+    """
 
     name: str
     selector: Selector
@@ -116,7 +120,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Starts to listen for a network answer whose URL matches the regular expression; arm it BEFORE the click that causes it."""
+    """Starts to listen for a network answer whose URL matches the regular expression.
+
+    Arm it BEFORE the click that causes the answer.
+    """
 
     name: str
     url: str
@@ -127,9 +134,10 @@ class Listen:
 class Refusal:
     """What an answer may say instead of yes: where it fits, the task fails with `code` (of tools.errors).
 
-    It fits where `path` of the JSON holds one of `values` (None: anything true) and the HTTP status is one of `statuses` (empty: any).
-    An empty `path` looks at the status alone, for answers that are no JSON. `message` and `retry_after` are paths into the answer;
-    a `message` that starts with '=' is a fixed text, a `retry_after` that starts with '@' names a response header (seconds).
+    It fits where `path` of the JSON holds one of `values` (None: anything true) and the HTTP status is one of
+    `statuses` (empty: any). An empty `path` looks at the status alone, for answers that are no JSON.
+    `message` and `retry_after` are paths into the answer; a `message` that starts with '=' is a fixed text, a
+    `retry_after` that starts with '@' names a response header (seconds).
     """
 
     path: str
@@ -144,8 +152,8 @@ class Refusal:
 class Answer:
     """Waits for the answer that `Listen` of the same name announced, checks it and keeps readings from its JSON.
 
-    `readings` maps names to dotted paths in the JSON (`data.create_tweet.rest_id`, `errors.0.code`). A reading that is missing makes
-    the outcome uncertain when the publishing move was already made.
+    `readings` maps names to dotted paths in the JSON (`data.create_tweet.rest_id`, `errors.0.code`). A reading that is
+    missing makes the outcome uncertain when the publishing move was already made.
     """
 
     name: str
@@ -175,5 +183,3 @@ Playbook = tuple[Stage, ...]
 def publishing_moves(playbook: Playbook) -> list[Move]:
     """The moves that cannot be taken back."""
     return [move for stage in playbook for move in stage.moves if isinstance(move, Click | Press) and move.publishes]
-
-

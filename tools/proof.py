@@ -12,9 +12,10 @@ from tools.playbook import Stage, Text
 class Proof:
     """How the result is read back, and what the caller gets.
 
-    `stages` are played after the publishing act, on a page of the same login, by the lite engine and by the full one alike; their
-    readings and the earlier ones fill `result`, which must satisfy the tool's result model. For the full engine the readings start
-    out as the fields of the agent's structured output. When a stage fails after the act went out, the outcome is uncertain.
+    `stages` are played after the publishing act, on a page of the same login, by the lite engine and by the
+    full one alike; their readings and the earlier ones fill `result`, which must satisfy the tool's result
+    model. For the full engine the readings start out as the fields of the agent's structured output. When a
+    stage fails after the act went out, the outcome is uncertain.
     """
 
     stages: tuple[Stage, ...]

@@ -20,7 +20,10 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Where the page says who is logged in: an element, its attribute (None: its text), and the part of it that is the name."""
+    """Where the page says who is logged in.
+
+    An element, its attribute (None: its text), and the part of it that is the name.
+    """
 
     selector: Selector
     attribute: str | None = None
@@ -48,7 +51,10 @@ class LoginForm:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One platform. `hosts` are what a task's browser may reach (`*.` covers subdomains); everything else is outside its wall."""
+    """One platform.
+
+    `hosts` are what a task's browser may reach (`*.` covers subdomains); everything else is outside its wall.
+    """
 
     id: str
     name: str

@@ -34,10 +34,10 @@ Effect = Literal["read", "engage", "publish", "delete"]
 
 @dataclass(frozen=True, kw_only=True)
 class Tool(Generic[P, R]):
-    """From this value follow REST validation, the MCP tool, the OpenAPI entry, the docs page, the prompt and the rule tests.
+    """From it follow REST validation, the MCP tool, the OpenAPI entry, the docs page, the prompt and the rule tests.
 
-    `effect`: what it does to the world. Everything but `read` is a write: one at a time per account, counted by the caps, and never
-    repeated when its outcome is unknown.
+    `effect`: what it does to the world. Everything but `read` is a write: one at a time per account, counted
+    by the caps, and never repeated when its outcome is unknown.
     """
 
     name: str
