@@ -108,7 +108,8 @@ class Expect:
 class Read:
     """Reads an element's text (or attribute, or `value`) into a reading.
 
-    `pattern`: a regular expression whose first group is kept.
+    `pattern`: a regular expression whose first group is kept. `optional`: where it is not there within `seconds`
+    (or the pattern does not fit), the reading stays unknown and the playbook goes on.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Read:
     attribute: str | None = None
     pattern: str | None = None
     optional: bool = False
+    seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ class Refusal:
     It fits where `path` of the JSON holds one of `values` (None: anything true) and the HTTP status is one of
     `statuses` (empty: any). An empty `path` looks at the status alone, for answers that are no JSON.
     `message` and `retry_after` are paths into the answer; a `message` that starts with '=' is a fixed text, a
-    `retry_after` that starts with '@' names a response header (seconds).
+    `retry_after` that starts with '@' names a response header; `tools.patience.seconds_to_wait` reads its value.
+    `pattern`: a regular expression that the text at `path` must contain as well.
     """
 
     path: str
@@ -146,18 +149,21 @@ class Refusal:
     message: str | None = None
     retry_after: str | None = None
     statuses: tuple[int, ...] = ()
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Waits for the answer that `Listen` of the same name announced, checks it and keeps readings from its JSON.
 
-    `readings` maps names to dotted paths in the JSON (`data.create_tweet.rest_id`, `errors.0.code`). A reading that is
-    missing makes the outcome uncertain when the publishing move was already made.
+    `readings` maps names to dotted paths in the JSON (`data.create_tweet.rest_id`, `errors.0.code`); of several
+    candidates the first that holds something wins. A reading that is missing makes the outcome uncertain when the
+    publishing move was already made. `optional`: where no answer comes, or a reading is missing, the readings stay
+    unknown and the playbook goes on to its proof; a refusal still ends the task.
     """
 
     name: str
-    readings: Mapping[str, str] = field(default_factory=dict[str, str])
+    readings: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict[str, str | tuple[str, ...]])
     refusals: Sequence[Refusal] = ()
     seconds: float = 20.0
     optional: bool = False
@@ -168,13 +174,18 @@ Move = Goto | Click | Fill | Press | Choose | Upload | Wait | Expect | Read | Li
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Some moves with one goal. `skip_if`: when that element is there at the start, the stage is done already."""
+    """Some moves with one goal.
+
+    `skip_if`: when that element is there at the start, the stage is done already. `unless`: the stage is not needed
+    when a reading of that name is already known.
+    """
 
     goal: str
     moves: tuple[Move, ...]
     word: str = "working"
     """The progress word that callers see while it runs, for example `authenticating` (contract 1.4)."""
     skip_if: Selector | None = None
+    unless: str | None = None
 
 
 Playbook = tuple[Stage, ...]
