@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,18 +17,22 @@ class Signs:
     selectors: tuple[str, ...] = ()
     statuses: tuple[int, ...] = ()
     """HTTP statuses of the page itself."""
+    cookies: tuple[str, ...] = ()
+    """Cookies of the site's hosts: `name` (there, and not empty) or `name=value`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Who:
     """Where the page says who is logged in.
 
-    An element, its attribute (None: its text), and the part of it that is the name.
+    An element, its attribute (None: its text), and the part of it that is the name. Where the page does not say it but
+    a `cookie` does, that cookie's value (percent-decoded) is read the same way.
     """
 
-    selector: Selector
+    selector: Selector | None = None
     attribute: str | None = None
     pattern: str = r"\s*(.+?)\s*$"
+    cookie: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +81,8 @@ class Site:
     engage: Caps = Caps(hourly=30, daily=200, spacing=3)
     verified: Literal["practice", "replica", "live"] = "replica"
     """How far this platform's playbooks were proved: on the practice site, on a replica, or with a real account."""
+    selectors: Mapping[str, Selector] = field(default_factory=dict[str, Selector])
+    """The selectors of this platform's playbooks by name, for `tools.overrides` and for checking a platform. A name
+    in braces stands for something that a tool fills in, for example `{id}`."""
     policy: str = ""
     """What the site's own rules say of automation, in a sentence for README and doctor."""
