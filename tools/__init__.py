@@ -1,1 +1,1 @@
-"""What can be asked: tools, sites, playbooks, proofs, as pure typed data. Knows neither storage nor the floors above."""
+"""What can be asked: tools, sites, playbooks and proofs as pure typed data. Knows neither storage nor upper floors."""

@@ -41,8 +41,8 @@ The seven codes of the Tasks API (contract 1.7) come first; the others are ours.
     └── Internal               INTERNAL_ERROR          our fault; the log has the details under the request id
 """
 
-# ruff: noqa: N818, D404
-# A failure is a state of the task with a documented code, and its docstring is the message that callers read.
+# ruff: noqa: D404
+# A failure's docstring is the message that callers read, and may begin with the word 'This'.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
