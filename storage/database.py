@@ -1,0 +1,156 @@
+"""Opens the database (SQLite in WAL mode, or PostgreSQL), brings it up to date, and hands out transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from storage.changes import CHANNEL, Changes
+
+_BUSY_MS = 30_000
+_MIGRATING = 0x77656268  # the advisory lock under which PostgreSQL is migrated, so that two starts do not race
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be opened."""
+
+
+class Database:
+    """One database and its connections. Transactions are the only way in."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url: URL = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.changes = Changes()
+        driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+psycopg"
+        self._engine: AsyncEngine = create_async_engine(
+            self.url.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=not self.sqlite
+        )
+        if self.sqlite:
+            event.listen(self._engine.sync_engine, "connect", _set_pragmas)
+            event.listen(self._engine.sync_engine, "begin", _begin)
+
+    @property
+    def plain_url(self) -> str:
+        """The URL without our driver's name, for libraries that choose their own."""
+        return self.url.set(drivername="sqlite" if self.sqlite else "postgresql").render_as_string(hide_password=False)
+
+    async def open(self) -> None:
+        """Makes the file and brings the tables up to date. Raises DatabaseUnavailable with one sentence."""
+        try:
+            if self.sqlite:
+                await asyncio.to_thread(self._prepare_file)
+            await asyncio.to_thread(self._migrate)
+        except (OperationalError, sqlite3.OperationalError, OSError) as error:
+            shown = self.url.render_as_string(hide_password=True)
+            message = f"The database {shown} cannot be opened: {str(error).splitlines()[0]}"
+            raise DatabaseUnavailable(message) from error
+
+        if not self.sqlite:
+            await self.changes.listen(self.plain_url)
+
+    async def close(self) -> None:
+        """Gives every connection back."""
+        await self.changes.close()
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[AsyncSession]:
+        """A transaction that may change rows: committed at the end, rolled back by an exception.
+
+        Whoever follows a topic that was told in it (`tell`) wakes after the commit, in every process.
+        """
+        async with AsyncSession(self._engine, expire_on_commit=False) as session:
+            async with session.begin():
+                yield session
+                told: set[str] = session.info.get("told", set[str]())
+                if not self.sqlite:
+                    for topic in sorted(told):
+                        await session.execute(
+                            text("SELECT pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic}
+                        )
+            for topic in told:
+                self.changes.wake(topic)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncSession]:
+        """A transaction that only looks: on SQLite it takes no write lock."""
+        engine = self._engine.execution_options(only_reading=True) if self.sqlite else self._engine
+        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def answers(self) -> bool:
+        """Whether it can be reached right now."""
+        try:
+            async with self.reading() as session:
+                await session.execute(text("SELECT 1"))
+        except (OperationalError, OSError):
+            return False
+        return True
+
+    def _prepare_file(self) -> None:
+        # WAL is a property of the file: set before anyone else has it open, or two processes that start at once lock each other out.
+        path = Path(self.url.database or "")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        path.chmod(0o600)
+        with sqlite3.connect(path, timeout=_BUSY_MS / 1000) as connection:
+            connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+
+    def _migrate(self) -> None:
+        from sqlalchemy import create_engine  # the synchronous engine serves Alembic only
+
+        driver = "sqlite" if self.sqlite else "postgresql+psycopg"
+        engine = create_engine(self.url.set(drivername=driver))
+        try:
+            with engine.begin() as connection:
+                if self.sqlite:
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_MS}")
+                else:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
+                upgrade(connection, "head")
+        finally:
+            engine.dispose()
+
+
+def tell(session: AsyncSession, topic: str) -> None:
+    """Notes that whoever follows the topic must look again once this transaction is committed."""
+    session.info.setdefault("told", set()).add(topic)
+
+
+def migrations(connection: Connection) -> Config:
+    """Alembic's configuration for one open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Brings the tables to a revision."""
+    command.upgrade(migrations(connection), revision)
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, below
+    for pragma in (f"busy_timeout={_BUSY_MS}", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that starts as a reader and then writes can fail at once with "database is locked": writers say so from the start.
+    reading = connection.get_execution_options().get("only_reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

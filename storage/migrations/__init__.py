@@ -1,0 +1,1 @@
+"""Alembic's scripts. They run at every start, on SQLite and PostgreSQL alike."""

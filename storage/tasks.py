@@ -1,0 +1,295 @@
+"""Tasks as callers see them: asked for, looked at, cancelled, paused, approved. What a worker does with one is in `runs`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol, cast
+
+from sqlalchemy import ColumnElement, CursorResult, func, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel, col
+
+from storage.changes import QUEUE
+from storage.database import Database, tell
+from storage.states import OPEN, TaskState
+from storage.tables import Idempotency, Step, Task, now
+
+
+class Outbox(Protocol):
+    """What must be promised in the same transaction as a change of a task."""
+
+    async def ready(self, session: AsyncSession, task: Task) -> None:
+        """The task can be claimed: some worker must wake up."""
+        ...
+
+    async def happened(self, session: AsyncSession, task: Task) -> None:
+        """The task's state changed: webhooks may be owed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks are meant; what is None does not matter. All of them must hold."""
+
+    platform: str | None = None
+    tool: str | None = None
+    states: frozenset[TaskState] | None = None
+    account_name: str | None = None
+    account_id: str | None = None
+    engine: str | None = None
+    since: datetime | None = None
+    """Created at or after."""
+    until: datetime | None = None
+    """Created before."""
+    schedule_id: str | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The filter as SQL conditions."""
+        equal = {
+            "platform": self.platform,
+            "tool": self.tool,
+            "account_name": self.account_name,
+            "account_id": self.account_id,
+            "engine": self.engine,
+            "schedule_id": self.schedule_id,
+        }
+        table = SQLModel.metadata.tables["task"]
+        found: list[ColumnElement[bool]] = [
+            table.c[name] == value for name, value in equal.items() if value is not None
+        ]
+        if self.states is not None:
+            found.append(col(Task.state).in_(self.states))
+        if self.since is not None:
+            found.append(col(Task.created_at) >= self.since)
+        if self.until is not None:
+            found.append(col(Task.created_at) < self.until)
+        return found
+
+
+class TaskStore:
+    """What a facade may ask of the task rows."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    async def add(self, task: Task, idempotency: Idempotency | None = None, *, merge: bool = False) -> Task:
+        """Stores the task and wakes a worker, in one transaction; or gives back the task that already answers the request.
+
+        With `idempotency` that is the task created under the same key; with `merge` an identical one (same key_id and request_hash)
+        that is not finished yet. Compare `id`s to know. An idempotency key used for another request raises IdempotencyClash.
+        """
+        async with self._database.writing() as session:
+            if not self._database.sqlite:
+                # Two identical requests at the same moment must meet: SQLite's writers queue up anyway.
+                await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(task.key_id or task.owner))))
+            earlier = await self._earlier(session, task, idempotency, merge=merge)
+            if earlier is not None:
+                return earlier
+            session.add(task)
+            if idempotency is not None:
+                session.add(idempotency)
+            await session.flush()
+            await self._outbox.happened(session, task)
+            if task.state is TaskState.PENDING:
+                await self._outbox.ready(session, task)
+                tell(session, QUEUE)
+        return task
+
+    async def _earlier(
+        self, session: AsyncSession, task: Task, idempotency: Idempotency | None, *, merge: bool
+    ) -> Task | None:
+        if idempotency is not None:
+            known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key))
+            if known is not None and known.created_at > now() - IDEMPOTENCY_KEPT:
+                if known.request_hash != idempotency.request_hash:
+                    raise IdempotencyClash
+                return await session.get(Task, known.subject)
+            if known is not None:
+                await session.delete(known)
+                await session.flush()
+        if merge:
+            same = select(Task).where(
+                col(Task.key_id) == task.key_id,
+                col(Task.request_hash) == task.request_hash,
+                col(Task.state).in_(OPEN),
+            )
+            return (await session.execute(same.limit(1))).scalar_one_or_none()
+        return None
+
+    async def get(self, task_id: str, owner: str | None = None) -> Task | None:
+        """The task, if the owner (None: anybody) has it."""
+        async with self._database.reading() as session:
+            task = await session.get(Task, task_id)
+        return task if task is not None and owner in (None, task.owner) else None
+
+    async def by_share(self, share_token: str) -> Task | None:
+        """The task that was shared under this token."""
+        async with self._database.reading() as session:
+            return (
+                await session.execute(select(Task).where(col(Task.share_token) == share_token))
+            ).scalar_one_or_none()
+
+    async def list(
+        self, owner: str | None, filters: TaskFilter, *, limit: int, offset: int = 0
+    ) -> tuple[Sequence[Task], int]:
+        """One page, newest first, and how many match in all. `owner` None: everybody's."""
+        conditions = filters.conditions()
+        if owner is not None:
+            conditions.append(col(Task.owner) == owner)
+        newest = (col(Task.created_at).desc(), col(Task.id).desc())
+        async with self._database.reading() as session:
+            # Ids first: an index alone answers a page far down, and only the page's own rows are read.
+            page = select(col(Task.id)).where(*conditions).order_by(*newest).limit(limit).offset(offset)
+            ids = (await session.execute(page)).scalars().all()
+            total = (await session.execute(select(func.count()).select_from(Task).where(*conditions))).scalar_one()
+            rows = (await session.execute(select(Task).where(col(Task.id).in_(ids)).order_by(*newest))).scalars().all()
+        return rows, total
+
+    async def steps(self, task_id: str, after: int = 0) -> Sequence[Step]:
+        """The task's steps in order, from the one after `after` on."""
+        wanted = (
+            select(Step).where(col(Step.task_id) == task_id, col(Step.sequence) > after).order_by(col(Step.sequence))
+        )
+        async with self._database.reading() as session:
+            return (await session.execute(wanted)).scalars().all()
+
+    async def position(self, task: Task) -> int:
+        """Where a pending task stands in its engine's queue: 1 is next."""
+        place = tuple_(col(Task.priority), col(Task.created_at), col(Task.id))
+        before = select(func.count()).where(
+            col(Task.state) == TaskState.PENDING,
+            col(Task.engine) == task.engine,
+            place < (task.priority, task.created_at, task.id),
+        )
+        async with self._database.reading() as session:
+            return (await session.execute(before)).scalar_one() + 1
+
+    async def waiting(self) -> dict[str, int]:
+        """How many tasks are pending, by engine."""
+        counts = (
+            select(col(Task.engine), func.count())
+            .where(col(Task.state) == TaskState.PENDING)
+            .group_by(col(Task.engine))
+        )
+        async with self._database.reading() as session:
+            return {row[0]: row[1] for row in (await session.execute(counts)).all()}
+
+    async def cancel(self, task_id: str) -> Task | None:
+        """Ends a task that no worker holds, or asks its worker to. None: it had already ended."""
+        async with self._database.writing() as session:
+            task = await locked(session, task_id)
+            if task is None or task.state.final:
+                return None
+            if task.worker_id is None:
+                end(task, TaskState.CANCELLED)
+                await self._outbox.happened(session, task)
+            else:
+                task.cancel_wanted = True
+            self._tell(session, task)
+        return task
+
+    async def ask_pause(self, task_id: str) -> Task | None:
+        """Asks the worker to pause between two steps; a task that nobody holds pauses at once. None: it cannot be paused now."""
+        async with self._database.writing() as session:
+            task = await locked(session, task_id)
+            if task is None or task.state.final or task.state is TaskState.PAUSED:
+                return None
+            if task.worker_id is None:
+                task.state, task.pause_reason, task.paused_at = TaskState.PAUSED, "requested", now()
+                await self._outbox.happened(session, task)
+            else:
+                task.pause_wanted = True
+            self._tell(session, task)
+        return task
+
+    async def ask_resume(self, task_id: str) -> Task | None:
+        """Lets a paused task go on; one that was never claimed (approval) goes to the queue. None: it is not paused."""
+        async with self._database.writing() as session:
+            task = await locked(session, task_id)
+            if task is None or not (task.state is TaskState.PAUSED or task.pause_wanted) or task.state.final:
+                return None
+            task.pause_wanted = False
+            if task.worker_id is None:
+                unpause(task, TaskState.PENDING)
+                await self._outbox.happened(session, task)
+                await self._outbox.ready(session, task)
+                tell(session, QUEUE)
+            elif task.state is TaskState.PAUSED:
+                unpause(task, TaskState.PROCESSING)
+                await self._outbox.happened(session, task)
+            self._tell(session, task)
+        return task
+
+    async def share(self, task_id: str, share_token: str | None) -> None:
+        """Publishes the task under a token, or (None) no longer."""
+        async with self._database.writing() as session:
+            await session.execute(update(Task).where(col(Task.id) == task_id).values(share_token=share_token))
+
+    async def acts(self, account_id: str, effects: Sequence[str], since: datetime) -> list[datetime]:
+        """When the account's tasks of these effects acted, or will: armed since then, or still open. Oldest first."""
+        when = func.coalesce(col(Task.armed_at), col(Task.created_at))
+        wanted = select(when).where(
+            col(Task.account_id) == account_id,
+            col(Task.effect).in_(effects),
+            or_(col(Task.armed_at) >= since, col(Task.state).in_(OPEN)),
+        )
+        async with self._database.reading() as session:
+            found = (await session.execute(wanted)).scalars().all()
+        return sorted(cast("list[datetime]", found))
+
+    async def same_content(self, account_id: str, tool: str, content_hash: str, since: datetime) -> Task | None:
+        """A task of the account that published (or may have, or will) the very same content since then."""
+        wanted = select(Task).where(
+            col(Task.account_id) == account_id,
+            col(Task.tool) == tool,
+            col(Task.content_hash) == content_hash,
+            col(Task.created_at) >= since,
+            or_(col(Task.state).in_(OPEN | {TaskState.COMPLETED}), col(Task.armed_at).is_not(None)),
+        )
+        async with self._database.reading() as session:
+            return (await session.execute(wanted.limit(1))).scalars().first()
+
+    @staticmethod
+    def _tell(session: AsyncSession, task: Task) -> None:
+        tell(session, task.id)
+        if task.worker_id is not None:
+            tell(session, task.worker_id)
+
+
+IDEMPOTENCY_KEPT = timedelta(hours=24)
+
+
+class IdempotencyClash(Exception):
+    """The idempotency key was used for another request."""
+
+
+async def locked(session: AsyncSession, task_id: str) -> Task | None:
+    """The row, held until the transaction ends (SQLite's writers hold the whole file anyway)."""
+    return await session.get(Task, task_id, with_for_update=True)
+
+
+def end(task: Task, state: TaskState) -> None:
+    """The part that every ending has in common."""
+    moment = now()
+    if task.state is TaskState.PAUSED and task.paused_at is not None:
+        task.paused_ms += round((moment - task.paused_at).total_seconds() * 1000)
+    task.state, task.finished_at = state, moment
+    task.secrets = None
+    task.pause_wanted = task.cancel_wanted = False
+    task.pause_reason = task.pause_message = None
+    task.paused_at = None
+
+
+def unpause(task: Task, state: TaskState) -> None:
+    """Ends a pause: the time it took does not count against the deadline."""
+    if task.paused_at is not None:
+        task.paused_ms += round((now() - task.paused_at).total_seconds() * 1000)
+    task.state, task.paused_at, task.pause_reason, task.pause_message = state, None, None, None
+
+
+async def touched(session: AsyncSession, statement: Any) -> int:
+    """How many rows an UPDATE or DELETE hit."""
+    return cast("CursorResult[Any]", await session.execute(statement)).rowcount
