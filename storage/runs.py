@@ -20,7 +20,7 @@ from storage.changes import QUEUE
 from storage.database import Database, tell
 from storage.states import HELD, TaskState
 from storage.tables import Account, Artifact, Step, Task, Worker, now
-from storage.tasks import Outbox, end, locked, touched
+from storage.tasks import Outbox, end, locked, touched, unpause
 
 Ending = Mapping[str, Any]
 
@@ -141,6 +141,18 @@ class RunStore:
             tell(session, task.id)
         return True
 
+    async def unpause(self, task: Task) -> bool:
+        """The run goes on by itself: nobody came."""
+        async with self._database.writing() as session:
+            held = await self._held(session, task)
+            if held is None:
+                return False
+            if held.state is TaskState.PAUSED:
+                unpause(held, TaskState.PROCESSING)
+                await self._outbox.happened(session, held)
+                tell(session, task.id)
+        return True
+
     async def look(self, task: Task) -> Task | None:
         """The row as it is now, if the run still holds it."""
         async with self._database.reading() as session:
@@ -177,9 +189,9 @@ class RunStore:
         """Its deadline passed."""
         return await self._end(task, TaskState.TIMEOUT, spacing, error=dict(error))
 
-    async def cancelled(self, task: Task, *, spacing: float = 0) -> bool:
-        """It was ended because somebody asked for that."""
-        return await self._end(task, TaskState.CANCELLED, spacing)
+    async def cancelled(self, task: Task, error: Ending | None = None, *, spacing: float = 0) -> bool:
+        """It was ended because somebody asked for that; `error` says so when its publishing act may have gone out before."""
+        return await self._end(task, TaskState.CANCELLED, spacing, error=dict(error) if error is not None else None)
 
     async def _end(self, task: Task, state: TaskState, spacing: float, **values: Any) -> bool:
         async with self._database.writing() as session:

@@ -1,0 +1,166 @@
+"""The worker's desk: where an engine reports while it works, and where pauses, people and the deadline meet the run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from agent.engine import Reason, StepReport, Window
+from storage.artifacts import ArtifactStore, new_artifact
+from storage.changes import Changes
+from storage.ids import mint
+from storage.runs import RunStore
+from storage.states import TaskState
+from storage.tables import Step, Task
+from tools.errors import ChallengeRequired, Interrupted
+
+_LOOK_AGAIN_S = 5.0
+_MASK = "••••••"
+_SHORTEST_SECRET = 4
+_ENDINGS = {"image/jpeg": "jpg", "image/png": "png"}
+
+
+def redact(value: Any, secrets: Sequence[str]) -> Any:
+    """The same JSON value with every secret in it masked: the last line of defence, whatever an engine reports."""
+    if isinstance(value, str):
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                value = value.replace(secret, _MASK)
+        return value
+    if isinstance(value, Mapping):
+        return {key: redact(item, secrets) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]  # any JSON
+    if isinstance(value, list | tuple):
+        return [redact(item, secrets) for item in value]  # pyright: ignore[reportUnknownVariableType]  # any JSON
+    return value
+
+
+class Deadline:
+    """The time a run may take. It stands still while the task is paused."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._timeout.__aexit__(kind, error, trace)
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is this deadline that ended the run."""
+        return self._timeout.expired()
+
+    def stop(self) -> None:
+        """The clock stands still."""
+        ends = self._timeout.when()
+        if ends is not None:
+            self._left = ends - asyncio.get_running_loop().time()
+            self._timeout.reschedule(None)
+
+    def go_on(self) -> None:
+        """The clock runs again."""
+        if self._timeout.when() is None and not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time() + self._left)
+
+
+@dataclass
+class Desk:
+    """One run's desk (agent.engine.Desk)."""
+
+    task: Task
+    runs: RunStore
+    artifacts: ArtifactStore
+    changes: Changes
+    deadline: Deadline
+    human_wait: float
+    """How long a paused task waits for a person (seconds)."""
+    lease_holds: Callable[[], bool]
+    on_window: Callable[[str, Window | None], None]
+    secrets: Sequence[str] = ()
+    pause_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    word: str = "starting"
+    percentage: int = 0
+
+    async def progress(self, word: str, percentage: int) -> None:
+        """Says where the run stands; it never goes backwards, and 100 is kept for the end."""
+        percentage = max(self.percentage, min(99, percentage))
+        if (word, percentage) != (self.word, self.percentage):
+            self.word, self.percentage = word, percentage
+            self._still_ours(await self.runs.progress(self.task, word, percentage))
+
+    async def step(self, report: StepReport) -> None:
+        """Records a finished step with its screenshot."""
+        screenshot = None
+        if report.screenshot is not None:
+            name = f"{self.task.id}-step.{_ENDINGS.get(report.media_type, 'bin')}"
+            screenshot = new_artifact(self.task.owner, self.task.id, "screenshot", name, report.media_type)
+            await self.artifacts.keep(screenshot, report.screenshot)
+        step = Step(
+            id=mint("step"),
+            task_id=self.task.id,
+            sequence=0,
+            kind=report.kind,
+            duration_ms=report.duration_ms,
+            tokens=report.tokens,
+            cost=report.cost,
+            screenshot_id=screenshot.id if screenshot else None,
+            evaluation_previous_goal=redact(report.evaluation_previous_goal, self.secrets),
+            next_goal=redact(report.next_goal, self.secrets),
+            memory=redact(report.memory, self.secrets),
+            url=redact(report.url, self.secrets),
+            title=redact(report.title, self.secrets),
+            actions=redact(list(report.actions), self.secrets),
+            results=redact(list(report.results), self.secrets),
+        )
+        self._still_ours(await self.runs.step(self.task, step, screenshot) is not None)
+
+    async def arm(self) -> None:
+        """Durably records that the publishing act is about to go out. Raises Interrupted when another may think us dead."""
+        if not self.lease_holds() or not await self.runs.arm(self.task):
+            message = "The worker was silent for too long and gave the task up before anything was published."
+            raise Interrupted(message)
+        self.task.armed_at = self.task.started_at
+
+    async def gate(self) -> None:
+        """Between two steps: stands still while somebody wants a pause."""
+        if self.pause_wanted.is_set():
+            self.pause_wanted.clear()
+            await self._stand_still("requested", "Paused on request.")
+
+    async def ask(self, reason: Reason, message: str) -> None:
+        """Waits for a person. Raises ChallengeRequired when nobody comes in time."""
+        if not await self._stand_still(reason, message):
+            raise ChallengeRequired(f"{message} Nobody came within {round(self.human_wait)} seconds.")
+
+    def show(self, window: Window | None) -> None:
+        """Tells the live view which browser to show."""
+        self.on_window(self.task.id, window)
+
+    async def _stand_still(self, reason: Reason, message: str) -> bool:
+        """Pauses until somebody resumes (True) or the wait is over (False): a pause on request then simply goes on."""
+        self.deadline.stop()
+        try:
+            with self.changes.follow(self.task.id) as follower:
+                self._still_ours(await self.runs.pause(self.task, reason, redact(message, self.secrets)))
+                ends = asyncio.get_running_loop().time() + self.human_wait
+                while (left := ends - asyncio.get_running_loop().time()) > 0:
+                    await follower.changed(min(left, _LOOK_AGAIN_S))
+                    row = await self.runs.look(self.task)
+                    self._still_ours(row is not None)
+                    if row is not None and row.state is TaskState.PROCESSING:
+                        return True
+                return await self.runs.unpause(self.task) and reason == "requested"
+        finally:
+            self.deadline.go_on()
+
+    def _still_ours(self, held: bool) -> None:
+        if not held:
+            raise asyncio.CancelledError  # the row was ended or given to nobody by others: there is nobody left to report to

@@ -1,0 +1,166 @@
+"""The durable queue: wake-ups, owed deliveries and schedules on DBOS, enqueued in the same transaction as the rows they are about.
+
+The rows are the truth; a DBOS workflow only says "look". So a wake-up that comes twice, late or for nothing does no harm, and what DBOS
+thinks of a workflow's state never decides about a task. The only module that knows DBOS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+from dbos import DBOS, DBOSClient, DBOSConfig
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from storage.database import Database
+from storage.tables import Delivery, Task, now
+
+_NAME = "webhand"
+_TASKS, _ERRANDS = "webhand_tasks", "webhand_errands"
+_POLL_S = 1.0
+"""DBOS's own polling; wake-ups inside a process, and PostgreSQL's NOTIFY between processes, come at once without it."""
+_KEPT = timedelta(hours=1)
+_log = structlog.get_logger(__name__)
+
+Handler = Callable[[str], Awaitable[None]]
+
+
+class Owing(Protocol):
+    """Knows who must be told of a task's change, and writes it down in the same transaction."""
+
+    async def owe(self, session: AsyncSession, task: Task) -> Sequence[Delivery]:
+        """Stores the deliveries that the task's present state owes, and returns them."""
+        ...
+
+
+class Queue:
+    """What is promised. A front only makes promises (`open`); a worker's process keeps them too (`work`)."""
+
+    def __init__(self, database: Database, owing: Owing | None = None) -> None:
+        self._database = database
+        self._owing = owing
+        self._client: DBOSClient | None = None
+        self._working = False
+
+    async def open(self) -> None:
+        """Connects, and makes DBOS's tables when they are missing."""
+        logging.getLogger("dbos").setLevel(logging.ERROR)
+        if not logging.getLogger("dbos").handlers:
+            # Without a handler of its own DBOS would add one that writes to stderr in its own way.
+            logging.getLogger("dbos").addHandler(logging.NullHandler())
+        self._client = await asyncio.to_thread(
+            DBOSClient, system_database_url=self._database.plain_url, application_name=_NAME
+        )
+
+    async def work(self, worker_id: str, *, on_task: Handler, on_delivery: Handler, on_schedule: Handler) -> None:
+        """Begins to keep promises in this process: each handler is called with the id it is about."""
+        config: DBOSConfig = {
+            "name": _NAME,
+            "system_database_url": self._database.plain_url,
+            "application_version": "1",  # or only processes with the very same workflow sources would take each other's work
+            "executor_id": worker_id,  # unique: a second process under the same id would re-run the first one's live work
+            "log_level": "ERROR",
+            "max_executor_threads": 16,
+            "sys_db_pool_size": 8,
+        }
+        DBOS(config=config)
+        _register("webhand_task", on_task)
+        _register("webhand_delivery", on_delivery)
+        _register("webhand_schedule", on_schedule)
+        DBOS.launch()
+        self._working = True
+        for queue in (_TASKS, _ERRANDS):
+            await DBOS.register_queue_async(
+                queue, worker_concurrency=16, polling_interval_sec=_POLL_S, on_conflict="always_update"
+            )
+
+    async def close(self) -> None:
+        """Stops keeping promises and disconnects. What is under way stays promised."""
+        if self._working:
+            await asyncio.to_thread(DBOS.destroy)
+            self._working = False
+        if self._client is not None:
+            await asyncio.to_thread(self._client.destroy)
+            self._client = None
+
+    # -- promises, each in the caller's transaction ---------------------------------------------------------------------
+
+    async def ready(self, session: AsyncSession, task: Task) -> None:
+        """The task can be claimed."""
+        await self._enqueue(session, _TASKS, "webhand_task", task.id, priority=task.priority)
+
+    async def happened(self, session: AsyncSession, task: Task) -> None:
+        """The task's state changed: whoever wants to know is owed a call."""
+        if self._owing is None:
+            return
+        for delivery in await self._owing.owe(session, task):
+            await self.deliver(session, delivery)
+
+    async def deliver(self, session: AsyncSession, delivery: Delivery) -> None:
+        """The delivery is to be tried at its `next_at`."""
+        await self._enqueue(session, _ERRANDS, "webhand_delivery", delivery.id, when=delivery.next_at)
+
+    async def fire(self, session: AsyncSession, schedule_id: str, when: datetime) -> None:
+        """The schedule is to be looked at then."""
+        await self._enqueue(session, _ERRANDS, "webhand_schedule", schedule_id, when=when)
+
+    async def _enqueue(
+        self,
+        session: AsyncSession,
+        queue: str,
+        workflow: str,
+        subject: str,
+        *,
+        priority: int = 100,
+        when: datetime | None = None,
+    ) -> None:
+        client = self._client
+        if client is None:
+            message = "the queue is not open"
+            raise RuntimeError(message)
+        options: dict[str, Any] = {
+            "workflow_name": workflow,
+            "queue_name": queue,
+            "workflow_id": f"{subject}:{secrets.token_hex(6)}",
+            "priority": priority,
+        }
+        delay = (when - now()).total_seconds() if when is not None else 0
+        if delay > 0:
+            options["delay_seconds"] = delay
+        connection = await session.connection()
+        await connection.run_sync(_enqueue_now, client, options, subject)
+
+    # -- upkeep -------------------------------------------------------------------------------------------------------
+
+    async def prune(self) -> int:
+        """Removes wake-ups that were kept; DBOS itself keeps every one for ever."""
+        before = (datetime.now(UTC) - _KEPT).isoformat()
+        # PENDING ones that old were taken by a process that died; what they were about is looked at by the audits anyway.
+        over = ["SUCCESS", "ERROR", "CANCELLED", "PENDING", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+        done = await DBOS.list_workflows_async(
+            status=over, end_time=before, limit=10_000, load_input=False, load_output=False
+        )
+        await DBOS.delete_workflows_async([item.workflow_id for item in done])
+        return len(done)
+
+
+def _enqueue_now(connection: Connection, client: DBOSClient, options: Any, subject: str) -> None:
+    client.enqueue_in_transaction(connection, options, subject)
+
+
+def _register(name: str, handler: Handler) -> None:
+    async def workflow(subject: str) -> None:
+        try:
+            await handler(subject)
+        except Exception:
+            # The row is the truth and the audits look at it again: a wake-up that failed must not be retried blindly.
+            _log.exception("queue.handler_failed", workflow=name, subject=subject)
+
+    workflow.__qualname__ = name
+    DBOS.workflow(name=name)(workflow)

@@ -1,0 +1,62 @@
+"""Browser profiles: a kept login with settings, for tasks that name no account (contract 3.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlmodel import col
+
+from storage.database import Database
+from storage.tables import Profile
+
+
+class ProfileStore:
+    """What may be asked of the profile rows. `owner` None means anybody's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, profile: Profile) -> Profile:
+        """Stores a new profile."""
+        async with self._database.writing() as session:
+            session.add(profile)
+        return profile
+
+    async def get(self, profile_id: str, owner: str | None = None) -> Profile | None:
+        """The profile, if the owner has it."""
+        async with self._database.reading() as session:
+            profile = await session.get(Profile, profile_id)
+        return profile if profile is not None and owner in (None, profile.owner) else None
+
+    async def default(self, owner: str) -> Profile | None:
+        """The owner's default profile."""
+        wanted = select(Profile).where(col(Profile.owner) == owner, col(Profile.default))
+        async with self._database.reading() as session:
+            return (await session.execute(wanted.limit(1))).scalars().first()
+
+    async def list(self, owner: str, *, limit: int, offset: int) -> tuple[Sequence[Profile], int]:
+        """One page, newest first, and how many there are."""
+        mine = col(Profile.owner) == owner
+        page = select(Profile).where(mine).order_by(col(Profile.created_at).desc(), col(Profile.id).desc())
+        async with self._database.reading() as session:
+            total = (await session.execute(select(func.count()).select_from(Profile).where(mine))).scalar_one()
+            return (await session.execute(page.limit(limit).offset(offset))).scalars().all(), total
+
+    async def change(self, profile_id: str, values: Mapping[str, Any]) -> None:
+        """Changes the named columns."""
+        if values:
+            async with self._database.writing() as session:
+                await session.execute(update(Profile).where(col(Profile.id) == profile_id).values(**values))
+
+    async def keep(self, profile_id: str, login_state: bytes) -> None:
+        """Keeps a newer login state, if the profile persists."""
+        mine = (col(Profile.id) == profile_id, col(Profile.persist))
+        async with self._database.writing() as session:
+            await session.execute(update(Profile).where(*mine).values(login_state=login_state))
+
+    async def delete(self, profile_id: str) -> None:
+        """Removes it with its login, for good."""
+        async with self._database.writing() as session:
+            await session.execute(delete(Profile).where(col(Profile.id) == profile_id))
