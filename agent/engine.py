@@ -149,6 +149,13 @@ class Desk(Protocol):
         """Pauses the task until a person says continue in the live view. Raises ChallengeRequired when nobody comes in time."""
         ...
 
+    async def keep_login(self, state: Mapping[str, Any]) -> None:
+        """Stores the browser's storage state when the run ends without an Outcome that carries it: failed or cancelled.
+
+        Awaited while a cancellation is under way, so it must be quick.
+        """
+        ...
+
     def show(self, window: Window | None) -> None:
         """Tells the live view which browser to show; None when it is gone."""
         ...
