@@ -1,0 +1,1 @@
+"""X (twitter.com): posts, replies, quotes, likes and reposts."""
