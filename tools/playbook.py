@@ -5,11 +5,13 @@ recorded with its goal, its evaluation, the URL and a screenshot. A stage holds 
 browser automation library's (CSS by default, also `text=`, `role=`); where several are given, they are
 candidates and the first one that is on the page wins.
 
-Text that is only known while the playbook runs (an id read from an answer) is a `Reading`.
+Text that is only known while the playbook runs (an id read from an answer) is a `Reading`; in a selector it stands
+as its name in braces, `a[href$="/post/{id}"]`, see `with_readings`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -189,6 +191,27 @@ class Stage:
 
 
 Playbook = tuple[Stage, ...]
+
+_PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
+_HARMLESS = re.compile(r"[\w.-]+")
+
+
+def with_readings(selector: Selector, readings: Mapping[str, str]) -> Selector:
+    """The selector with each known reading in the place of its name in braces.
+
+    Readings come from pages and answers: one that could change the meaning of a selector (anything but letters, digits,
+    '_', '-' and '.') raises ValueError. A name that is not known stays as it is and so finds nothing.
+    """
+    if not isinstance(selector, str):
+        return tuple(str(with_readings(candidate, readings)) for candidate in selector)
+
+    def put(place: re.Match[str]) -> str:
+        value = readings.get(place[1], place[0])
+        if value != place[0] and not _HARMLESS.fullmatch(value):
+            raise ValueError(f"the reading '{place[1]}' cannot stand in a selector")
+        return value
+
+    return _PLACE.sub(put, selector)
 
 
 def publishing_moves(playbook: Playbook) -> list[Move]:
