@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -158,7 +158,7 @@ def _register(name: str, handler: Handler) -> None:
     async def workflow(subject: str) -> None:
         try:
             await handler(subject)
-        except Exception:
+        except Exception:  # noqa: BLE001  # logged with its traceback, which ruff does not see
             # The row is the truth and the audits look at it again: a wake-up that failed must not be retried blindly.
             _log.exception("queue.handler_failed", workflow=name, subject=subject)
 

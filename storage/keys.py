@@ -18,7 +18,6 @@ from storage.tables import ApiKey, Usage, now
 SCOPES = ("read", "write", "admin")
 _PREFIX = "sk_live_"
 _USED_EVERY = timedelta(minutes=1)
-_WINDOWS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 def digest(key: str) -> str:
@@ -82,18 +81,21 @@ class KeyStore:
                 row.revoked_at = now()
         return row
 
-    async def count(self, key_id: str) -> dict[str, tuple[int, float]]:
-        """Counts one use: {window: (uses in it so far, seconds until it ends)}."""
+    async def used(self, key_id: str, window: str, length: float) -> tuple[int, float]:
+        """(uses so far, Unix time of its end) of the key's present window of `length` seconds, begun now where the last is over."""
         moment = now()
-        counts: dict[str, tuple[int, float]] = {}
         async with self._database.writing() as session:
-            for window, length in _WINDOWS.items():
-                usage = await session.get(Usage, (key_id, window), with_for_update=True)
-                if usage is None:
-                    usage = Usage(key_id=key_id, window=window, began_at=moment)
-                    session.add(usage)
-                elif usage.began_at + length <= moment:
-                    usage.began_at, usage.count = moment, 0
-                usage.count += 1
-                counts[window] = usage.count, (usage.began_at + length - moment).total_seconds()
-        return counts
+            usage = await session.get(Usage, (key_id, window), with_for_update=True)
+            if usage is None:
+                usage = Usage(key_id=key_id, window=window, began_at=moment)
+                session.add(usage)
+            elif usage.began_at + timedelta(seconds=length) <= moment:
+                usage.began_at, usage.count = moment, 0
+        return usage.count, usage.began_at.timestamp() + length
+
+    async def use(self, key_id: str, window: str, uses: int) -> int:
+        """Adds uses to the key's present window, and returns how many there are now, those of other processes included."""
+        mine = (col(Usage.key_id) == key_id, col(Usage.window) == window)
+        added = update(Usage).where(*mine).values(count=col(Usage.count) + uses).returning(col(Usage.count))
+        async with self._database.writing() as session:
+            return (await session.execute(added)).scalar_one_or_none() or uses

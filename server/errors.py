@@ -1,0 +1,39 @@
+"""Which HTTP status each failure has (contract 1.9, [rec]; RFC 9110 for the others)."""
+
+from __future__ import annotations
+
+from tools.errors import (
+    AccountNotFound,
+    AuthenticationFailed,
+    Conflict,
+    DuplicateContent,
+    Failure,
+    Forbidden,
+    InvalidParameters,
+    ModelUnavailable,
+    NotFound,
+    PlatformNotFound,
+    RateLimited,
+    TaskNotFound,
+    Unauthorized,
+)
+
+STATUSES: dict[type[Failure], int] = {
+    InvalidParameters: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    AccountNotFound: 404,
+    TaskNotFound: 404,
+    PlatformNotFound: 404,
+    NotFound: 404,
+    Conflict: 409,
+    DuplicateContent: 409,
+    AuthenticationFailed: 409,
+    RateLimited: 429,
+    ModelUnavailable: 503,
+}
+
+
+def status_of(failure: Failure) -> int:
+    """The status of the nearest class that has one; 500 for what is our own fault."""
+    return next((STATUSES[kind] for kind in type(failure).__mro__ if kind in STATUSES), 500)
