@@ -1,0 +1,81 @@
+"""Who started a browser: a record beside it, by which the browsers of a dead owner are found and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TypedDict
+
+import psutil
+
+RECORD = "chromium.json"
+
+
+class Record(TypedDict):
+    """Who runs (pid, creation time) and who started it, on which host."""
+
+    host: str
+    pid: int
+    created: float
+    owner: int
+    owner_created: float
+
+
+def write_record(folder: Path, pid: int) -> None:
+    """Writes down who runs here and who started it."""
+    try:
+        created = psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return
+    us = psutil.Process()
+    record = Record(host=platform.node(), pid=pid, created=created, owner=us.pid, owner_created=us.create_time())
+    unfinished = folder / f"{RECORD}.new"
+    unfinished.write_text(json.dumps(record))
+    unfinished.replace(folder / RECORD)
+
+
+def reap_orphans(run_folder: Path) -> int:
+    """Ends the browsers below the run folder whose owner is dead, and removes their folders; how many were found.
+
+    A process is only touched when its pid AND its creation time are those of the record. Browsers of living owners,
+    and of other hosts that share the folder, are left alone.
+    """
+    reaped = 0
+    for path in list(run_folder.rglob(RECORD)):
+        record: Record = json.loads(path.read_text())
+        if record["host"] != platform.node() or runs(record["owner"], record["owner_created"]):
+            continue
+        if runs(record["pid"], record["created"]):
+            kill_group(record["pid"])
+        shutil.rmtree(path.parent, ignore_errors=True)
+        reaped += 1
+    return reaped
+
+
+def runs(pid: int, created: float) -> bool:
+    """Whether that very process still runs. The clock ticks of creation times may differ by a second or two."""
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - created) < 2 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def kill_group(pid: int) -> None:
+    """Kills a browser's main process and every process below it or in its group."""
+    below: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        main = psutil.Process(pid)
+        below = [main, *main.children(recursive=True)]
+    if sys.platform != "win32":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    for process in below:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
