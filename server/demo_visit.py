@@ -42,7 +42,14 @@ def render(request: Request, name: str, /, status: int = 200, **context: Any) ->
     """A page of the site."""
     pages = cast("Jinja2Templates", request.app.state.templates)
     who = visit(request)
-    shown = {"user": who.user, "faults": who.faults, "tid": who.faults.test_id, "path": request.url.path, **context}
+    shown = {
+        "user": who.user,
+        "faults": who.faults,
+        "tid": who.faults.test_id,
+        "path": request.url.path,
+        "root": request.base_url,
+        **context,
+    }
     return pages.TemplateResponse(request, name, shown, status_code=status)
 
 

@@ -7,21 +7,27 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 from tools.playbook import Playbook
 from tools.proof import Proof
 
 
 class Parameters(BaseModel):
-    """What a tool needs to know. Unknown fields are refused, so that a misspelt one is not silently dropped."""
+    """What a tool needs to know. Unknown fields are refused, so that a misspelt one is not silently dropped.
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, str_strip_whitespace=False)
+    Fields are snake_case in Python and camelCase on the wire, in parameters and results alike.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", populate_by_name=True, alias_generator=to_camel, str_strip_whitespace=False
+    )
 
 
 class Result(BaseModel):
     """What a tool answers. `output` is the one field that every result has (contract 1.4)."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, alias_generator=to_camel)
 
     output: str
 

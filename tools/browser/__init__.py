@@ -1,0 +1,1 @@
+"""Any website, in plain words: for everything that no platform tool does."""
