@@ -142,7 +142,8 @@ class Refusal:
     `statuses` (empty: any). An empty `path` looks at the status alone, for answers that are no JSON.
     `message` and `retry_after` are paths into the answer; a `message` that starts with '=' is a fixed text, a
     `retry_after` that starts with '@' names a response header; `tools.patience.seconds_to_wait` reads its value.
-    `pattern`: a regular expression that the text at `path` must contain as well.
+    `pattern`: a regular expression that the text at `path` must contain as well. `unless`: a path that, where it
+    holds something, shows that the act was done all the same; then it does not fit.
     """
 
     path: str
@@ -152,6 +153,7 @@ class Refusal:
     retry_after: str | None = None
     statuses: tuple[int, ...] = ()
     pattern: str | None = None
+    unless: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class Site:
     login_form: LoginForm | None = None
     locale: str = "en-US"
     timezone: str = "UTC"
+    gap: float = 0.0
+    """The least time between two page loads of one run (seconds), for sites that throw fast callers out."""
     publish: Caps = Caps(hourly=10, daily=40, spacing=10)
     engage: Caps = Caps(hourly=30, daily=200, spacing=3)
     verified: Literal["practice", "replica", "live"] = "replica"
