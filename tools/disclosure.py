@@ -9,7 +9,6 @@ from pydantic import Field
 AiGenerated = Annotated[
     bool,
     Field(
-        alias="aiGenerated",
         description="Mark the post as AI-generated with the site's own disclosure. Where the mark cannot be set, nothing is published.",
     ),
 ]
