@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -84,6 +84,7 @@ class Desk:
     """How long a paused task waits for a person (seconds)."""
     lease_holds: Callable[[], bool]
     on_window: Callable[[str, Window | None], None]
+    on_login: Callable[[Mapping[str, Any]], Awaitable[None]]
     secrets: Sequence[str] = ()
     pause_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     word: str = "starting"
@@ -139,6 +140,10 @@ class Desk:
         """Waits for a person. Raises ChallengeRequired when nobody comes in time."""
         if not await self._stand_still(reason, message):
             raise ChallengeRequired(f"{message} Nobody came within {round(self.human_wait)} seconds.")
+
+    async def keep_login(self, state: Mapping[str, Any]) -> None:
+        """Keeps the browser's storage state for the account or profile, also when the run fails afterwards."""
+        await self.on_login(state)
 
     def show(self, window: Window | None) -> None:
         """Tells the live view which browser to show."""

@@ -267,6 +267,7 @@ class Worker:
             human_wait=self._settings.human_wait,
             lease_holds=self.holds_lease,
             on_window=self._show,
+            on_login=lambda state: self._keep_login(task, state),
             secrets=Orders.secrets_of(assignment),
         )
         try:
@@ -290,10 +291,10 @@ class Worker:
 
     async def _completed(self, task: Task, assignment: Assignment, outcome: Outcome) -> Finish:
         secret = Orders.secrets_of(assignment)
-        if task.account_id is not None and (outcome.login_state is not None or outcome.identity is not None):
-            state = self._vault.seal(outcome.login_state) if outcome.login_state is not None else None
-            await self._accounts.connect(task.account_id, state, outcome.identity)
-        await self._orders.keep_profile(task, outcome.login_state)
+        if outcome.login_state is not None:
+            await self._keep_login(task, outcome.login_state)
+        if task.account_id is not None:
+            await self._accounts.connect(task.account_id, None, outcome.identity)
         for file in outcome.files:
             await self._keep_file(task, file)
         browser_data = None
@@ -301,6 +302,11 @@ class Worker:
             browser_data = self._vault.seal({"cookies": list(outcome.cookies)})
         result = redact(dict(outcome.result), secret)
         return lambda pause: self._runs.complete(task, result, spacing=pause, browser_data=browser_data)
+
+    async def _keep_login(self, task: Task, state: Mapping[str, Any]) -> None:
+        if task.account_id is not None:
+            await self._accounts.refresh(task.account_id, self._vault.seal(state))
+        await self._orders.keep_profile(task, state)
 
     async def _keep_file(self, task: Task, file: NewFile) -> None:
         kind = "recording" if file.kind == "recording" else "output"

@@ -98,6 +98,11 @@ class TaskStore:
                 tell(session, QUEUE)
         return task
 
+    async def answered(self, task: Task, idempotency: Idempotency) -> Task | None:
+        """The task that was created under this idempotency key already. Raises IdempotencyClash."""
+        async with self._database.writing() as session:
+            return await self._earlier(session, task, idempotency, merge=False)
+
     async def _earlier(
         self, session: AsyncSession, task: Task, idempotency: Idempotency | None, *, merge: bool
     ) -> Task | None:

@@ -1,0 +1,111 @@
+"""What every request passes: a request id, a bounded body, a verified key, a counted use."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import structlog
+import uuid_utils
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.auth import Caller, bearer
+from server.state import reach
+from tools.errors import Failure, InvalidParameters
+
+_SAFE_ID = re.compile(r"[\w.:-]{1,128}")
+_log = structlog.get_logger("server.requests")
+
+
+class BodyTooLarge(Failure):
+    """The request's body is too large."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class UnsupportedType(Failure):
+    """The body must be JSON: send 'Content-Type: application/json'."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+async def enter(connection: HTTPConnection, scope: str) -> Caller:
+    """The verified caller, counted against its key's limits. Raises Unauthorized, Forbidden or RateLimited."""
+    state = reach(connection)
+    caller = await state["verifier"].verify(bearer(connection.headers))
+    settings = state["settings"]
+    hourly = int(caller.settings.get("hourly", settings.hourly_limit))
+    daily = int(caller.settings.get("daily", settings.daily_limit))
+    standing = await state["meter"].count(caller.key_id, hourly, daily)
+    connection.scope["webhand.headers"] = standing.headers()
+    caller.need(scope)
+    return caller
+
+
+async def json_body(request: Request, limit: int | None = None) -> Any:
+    """The body as JSON. Raises BodyTooLarge, UnsupportedType or InvalidParameters."""
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise UnsupportedType
+    raw = await read_body(request, limit or reach(request)["settings"].max_body)
+    try:
+        return json.loads(raw) if raw.strip() else {}
+    except (ValueError, RecursionError):
+        message = "The body is not valid JSON."
+        raise InvalidParameters(message) from None
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body's bytes. Raises BodyTooLarge as soon as there are more than `limit`."""
+    too_large = BodyTooLarge(f"The body is larger than {limit} bytes.")
+    if int(request.headers.get("content-length", "0") or 0) > limit:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise too_large
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class Door:
+    """ASGI middleware: gives each request an id, adds the headers that `enter` found, and logs one line about it.
+
+    The path is logged without its query, and live and file tokens never: they are credentials.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _SAFE_ID.fullmatch(given) else uuid_utils.uuid7().hex
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in scope.get("webhand.headers", {}).items():
+                    headers[name] = value
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request=request_id):
+            await self._app(scope, receive, answer)
+            _log.info("request", method=scope["method"], path=shown(scope["path"]), status=status)
+
+
+def shown(path: str) -> str:
+    """The path as it may be logged."""
+    return re.sub(r"^/(live|files|share|sign-in)/[^/]+", r"/\1/…", path)

@@ -1,0 +1,1 @@
+"""The two REST dialects. Neither knows the other."""

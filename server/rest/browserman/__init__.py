@@ -1,0 +1,1 @@
+"""The Tasks API dialect (contract, part 1), under /api."""

@@ -1,0 +1,377 @@
+"""What goes over the wire in the Tasks API dialect: requests in, views out. Pure functions and models; contract part 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any, Literal, TypeVar
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from storage.states import TaskState
+from storage.tables import Account, Task
+from storage.tasks import TaskFilter
+from tools.catalog import Catalog
+from tools.errors import Failure, InvalidParameters
+
+Model = TypeVar("Model", bound=BaseModel)
+
+STATES: Mapping[TaskState, str] = {
+    TaskState.PENDING: "pending",
+    TaskState.PROCESSING: "processing",
+    TaskState.PAUSED: "processing",
+    TaskState.COMPLETED: "completed",
+    TaskState.FAILED: "failed",
+    TaskState.TIMEOUT: "timeout",
+    TaskState.CANCELLED: "cancelled",
+}
+"""Every stored state in this dialect's word: it knows no pause, so `progress.step` says waiting_for_human (1.4, 1.10)."""
+
+HUMAN = "waiting_for_human"
+_STATUS: Mapping[str, frozenset[TaskState]] = {
+    word: frozenset(state for state, said in STATES.items() if said == word) for word in STATES.values()
+}
+DOCUMENTED_FILTERS = (
+    "platform",
+    "action",
+    "status",
+    "success",
+    "execution_engine",
+    "accountId",
+    "accountName",
+    "startDate",
+    "endDate",
+)
+
+
+class CreateTask(BaseModel):
+    """POST /api/tasks (1.3). `tool` and `action` are two spellings of one field; unknown members are ignored."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    platform: str = Field(min_length=1, description="A platform's id or alias.", examples=["twitter"])
+    tool: str | None = Field(None, min_length=1, description="The action's name.", examples=["createTweet"])
+    action: str | None = Field(None, min_length=1, description="Another spelling of `tool`.")
+    account_name: str | None = Field(
+        None, alias="accountName", description="The account's name within the platform.", examples=["my-twitter"]
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the action needs; may hold `preferredEngine`.",
+        examples=[{"text": "Hello World!"}],
+    )
+    timeout: int | None = Field(
+        None, description="Milliseconds. lite: 120,000, at most 300,000; full: 300,000, at most 600,000."
+    )
+    preferred_engine: Literal["lite", "full"] | None = Field(None, alias="preferredEngine")
+    dry_run: bool = Field(default=False, alias="dryRun", description="Everything but the publishing act.")
+    approval: bool | None = Field(None, description="Whether the task waits for approval.")
+    allow_duplicate: bool = Field(
+        default=False, alias="allowDuplicate", description="Whether the same text may be published again."
+    )
+    priority: int = Field(100, ge=1, le=1000, description="1 is first.")
+
+    def resolved(self) -> CreateTask:
+        """Both spellings brought together: what stands in `parameters` by the older habit moves to its place."""
+        if self.tool is not None and self.action is not None and self.tool != self.action:
+            message = "'tool' and 'action' are two names of the same field and differ: send one of them."
+            raise InvalidParameters(message, details={"tool": self.tool, "action": self.action})
+        tool = self.tool or self.action
+        if tool is None:
+            message = "'tool' is needed: the name of the action, for example 'createTweet'."
+            raise InvalidParameters(message, details={"fields": {"tool": "Field required"}})
+        parameters = dict(self.parameters)
+        inner_account = parameters.pop("accountName", None)
+        engine = parameters.pop("preferredEngine", None)
+        if engine not in {None, "lite", "full"}:
+            message = "'preferredEngine' is 'lite' or 'full'."
+            raise InvalidParameters(message, details={"fields": {"preferredEngine": message}})
+        if self.account_name is None and inner_account is not None and not isinstance(inner_account, str):
+            message = "'accountName' is a text."
+            raise InvalidParameters(message, details={"fields": {"accountName": message}})
+        return self.model_copy(
+            update={
+                "tool": tool,
+                "parameters": parameters,
+                "account_name": self.account_name or inner_account,
+                "preferred_engine": engine or self.preferred_engine,
+            }
+        )
+
+
+class ListTasks(BaseModel):
+    """The query of GET /api/tasks (1.5)."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    limit: int = Field(50, ge=1, le=100)
+    offset: int = Field(0, ge=0, le=2**31)
+    platform: str | None = None
+    action: str | None = Field(None, validation_alias=AliasChoices("action", "tool"))
+    status: Literal["pending", "processing", "completed", "failed", "timeout", "cancelled"] | None = Field(
+        None, validation_alias=AliasChoices("status", "state")
+    )
+    success: bool | None = None
+    account_name: str | None = Field(None, alias="accountName")
+    account_id: str | None = Field(None, alias="accountId")
+    execution_engine: Literal["lite", "full"] | None = None
+    start_date: str | None = Field(None, alias="startDate")
+    end_date: str | None = Field(None, alias="endDate")
+
+    def filter(self, catalog: Catalog) -> TaskFilter:
+        """The query as a filter; every given one must hold."""
+        states = _STATUS[self.status] if self.status is not None else frozenset(TaskState)
+        if self.success is not None:
+            done = frozenset({TaskState.COMPLETED})
+            states &= done if self.success else frozenset(TaskState) - done
+        return TaskFilter(
+            platform=known_platform(catalog, self.platform),
+            tool=self.action,
+            states=None if states == frozenset(TaskState) else states,
+            account_name=self.account_name,
+            account_id=self.account_id,
+            engine=self.execution_engine,
+            since=moment(self.start_date, "startDate"),
+            until=moment(self.end_date, "endDate", last=True),
+        )
+
+    def echo(self) -> dict[str, Any]:
+        """The documented filters as they were given, null where they were not."""
+        given = self.model_dump(by_alias=True)
+        return {name: given[name] for name in DOCUMENTED_FILTERS}
+
+
+class CreateAccount(BaseModel):
+    """POST /api/accounts: with cookies, a browser's storage state, or credentials; with none of them a person signs in."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    platform: str = Field(min_length=1)
+    name: str = Field(min_length=1, validation_alias=AliasChoices("name", "accountName"))
+    cookies: list[dict[str, Any]] | None = None
+    storage_state: dict[str, Any] | None = Field(None, alias="storageState")
+    credentials: dict[str, str] | None = Field(None, description="username, password and maybe totpSecret.")
+    identity: str | None = Field(None, max_length=200, description="Who must be logged in, as the site spells it.")
+    approval: bool = Field(default=False, description="Whether each publishing task of it waits for approval.")
+
+
+def parsed(model: type[Model], given: Any) -> Model:
+    """What was sent, as a model. Raises InvalidParameters that names each field."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        fields = {
+            ".".join(map(str, item["loc"])) or "body": str(item["msg"]) for item in error.errors(include_input=False)
+        }
+        message = "; ".join(f"{name}: {what}" for name, what in fields.items())
+        raise InvalidParameters(message, details={"fields": fields}) from None
+
+
+def moment(text: str | None, name: str, *, last: bool = False) -> datetime | None:
+    """An ISO 8601 moment; a bare date means its first moment, or (`last`) all of that day."""
+    if text is None:
+        return None
+    try:
+        if len(text) == len("2024-01-01"):
+            day = date.fromisoformat(text)
+            return datetime.combine(day, time.max if last else time.min, UTC)
+        found = datetime.fromisoformat(
+            text.replace(" ", "+")
+        )  # a '+' of a query that nobody encoded arrives as a blank
+    except ValueError:
+        message = f"'{name}' is an ISO 8601 date or time, for example 2024-01-01 or 2024-01-01T12:00:00Z."
+        raise InvalidParameters(message, details={"fields": {name: message}}) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
+def known_platform(catalog: Catalog, name: str | None) -> str | None:
+    """The platform's canonical id; a name that nothing has stays as it is, and matches nothing."""
+    if name is None:
+        return None
+    try:
+        return catalog.site(name).id
+    except Failure:
+        return name
+
+
+def iso(when: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds left out, as every documented example (1.1)."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if when is not None else None
+
+
+def present(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is not known: absent, not null (1.4)."""
+    return {name: value for name, value in view.items() if value is not None}
+
+
+def duration(task: Task) -> int | None:
+    """Milliseconds from start (where it never started: from creation) to end."""
+    if task.finished_at is None:
+        return None
+    return round((task.finished_at - (task.started_at or task.created_at)).total_seconds() * 1000)
+
+
+def result_of(task: Task) -> dict[str, Any] | None:
+    """The result of a completed task: `success` first (1.4)."""
+    return {"success": True, **task.result} if task.result is not None else None
+
+
+def progress_of(task: Task) -> dict[str, Any]:
+    """Where a running task truly stands."""
+    word = HUMAN if task.state is TaskState.PAUSED else task.progress_word
+    shown = {"step": word, "percentage": task.progress_percentage}
+    if task.state is TaskState.PAUSED:
+        shown |= present({"reason": task.pause_reason, "message": task.pause_message})
+    return shown
+
+
+def task_view(task: Task, *, position: int | None = None, live_url: str | None = None) -> dict[str, Any]:
+    """GET /api/tasks/:taskId (1.4), with the list's names as aliases (1.10)."""
+    state = STATES[task.state]
+    view: dict[str, Any] = {
+        "taskId": task.id,
+        "state": state,
+        "platform": task.platform,
+        "tool": task.tool,
+        "accountName": task.account_name,
+        "createdAt": iso(task.created_at),
+        "startedAt": iso(task.started_at),
+        "timeout": task.timeout_ms,
+        "liveUrl": live_url,
+    }
+    match state:
+        case "pending":
+            view["queuePosition"] = position
+        case "processing":
+            view["progress"] = progress_of(task)
+        case "completed":
+            view |= {"completedAt": iso(task.finished_at), "duration": duration(task), "result": result_of(task)}
+        case "cancelled":
+            view |= {"cancelledAt": iso(task.finished_at), "error": task.error}
+        case _:
+            view |= {"failedAt": iso(task.finished_at), "duration": duration(task), "error": task.error}
+    return present(view | _aliases(task))
+
+
+def _aliases(task: Task) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "status": STATES[task.state],
+        "action": task.tool,
+        "execution_engine": task.engine,
+        "params": task.parameters,
+        "platform_account_id": task.account_id,
+    }
+
+
+def created_view(task: Task, *, live_url: str | None = None) -> dict[str, Any]:
+    """The answer to POST /api/tasks (1.3). A task that waits for approval says so in its progress."""
+    view = task_view(task, live_url=live_url)
+    return view if task.state is not TaskState.PENDING else view | {"state": "pending"}
+
+
+def list_item(task: Task) -> dict[str, Any]:
+    """One entry of GET /api/tasks (1.5), with the single view's names as aliases (1.10)."""
+    ended = iso(task.finished_at)
+    item = {
+        "id": task.id,
+        "status": STATES[task.state],
+        "platform": task.platform,
+        "action": task.tool,
+        "execution_engine": task.engine,
+        "params": task.parameters,
+        "data": task.result,
+        "created_at": iso(task.created_at),
+        "started_at": iso(task.started_at),
+        "completed_at": ended,
+        "duration_ms": duration(task),
+        "platform_account_id": task.account_id,
+        "error": task.error,
+        "accountName": task.account_name,
+        "taskId": task.id,
+        "state": STATES[task.state],
+        "tool": task.tool,
+        "createdAt": iso(task.created_at),
+        "startedAt": iso(task.started_at),
+        "completedAt": ended if task.state is TaskState.COMPLETED else None,
+        "duration": duration(task),
+        "result": result_of(task),
+    }
+    return present(item)
+
+
+def cancelled_view(task: Task) -> dict[str, Any]:
+    """The answer to DELETE /api/tasks/:taskId (1.6)."""
+    return present(
+        {
+            "taskId": task.id,
+            "state": "cancelled",
+            "cancelledAt": iso(task.finished_at or task.created_at),
+            "error": task.error,
+        }
+    )
+
+
+def account_view(account: Account, *, sign_in_url: str | None = None) -> dict[str, Any]:
+    """One account (1.9): nothing secret."""
+    error = None
+    if account.status == "error":
+        error = {"code": account.error_code, "message": account.error_message}
+    return present(
+        {
+            "id": account.id,
+            "name": account.name,
+            "platform": account.platform,
+            "status": account.status,
+            "authMethod": account.auth_method,
+            "createdAt": iso(account.created_at),
+            "lastUsedAt": iso(account.last_used_at),
+            "identity": account.identity,
+            "error": error,
+            "signInUrl": sign_in_url,
+        }
+    )
+
+
+def platform_view(catalog: Catalog, platform: str) -> dict[str, Any]:
+    """One platform (1.9), with what its actions need."""
+    site = catalog.site(platform)
+    return {
+        "id": site.id,
+        "name": site.name,
+        "actions": [tool.action for tool in catalog.of(site.id)],
+    }
+
+
+def platform_detail(catalog: Catalog, platform: str) -> dict[str, Any]:
+    """GET /api/platforms/:platformId: the list's entry, and each action's parameters as JSON Schema."""
+    site = catalog.site(platform)
+    return platform_view(catalog, platform) | {
+        "aliases": list(site.aliases),
+        "home": site.home,
+        "verified": site.verified,
+        "policy": site.policy,
+        "tools": [
+            {
+                "name": tool.action,
+                "description": tool.summary,
+                "effect": tool.effect,
+                "engines": ["lite", "full"] if tool.playbook is not None else ["full"],
+                "requiresAccount": tool.account,
+                "parameters": tool.parameters.model_json_schema(by_alias=True),
+                "example": tool.example.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            }
+            for tool in catalog.of(site.id)
+        ],
+    }
+
+
+def succeeded(data: Any) -> dict[str, Any]:
+    """The envelope of an answer (1.1)."""
+    return {"success": True, "data": data}
+
+
+def failed(failure: Failure) -> dict[str, Any]:
+    """The envelope of an error (1.1): `details` is always there."""
+    error = failure.as_error()
+    return {"success": False, "error": {"details": {}, **error}}

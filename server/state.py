@@ -1,0 +1,49 @@
+"""What a handler can reach. Built once by `app`, handed to every request through the lifespan's state."""
+
+from __future__ import annotations
+
+from typing import TypedDict, cast
+
+from starlette.requests import HTTPConnection
+
+from agent.queue import Queue
+from agent.worker import Worker
+from server.accounts import AccountService
+from server.auth import Verifier
+from server.meter import Meter
+from server.settings import Settings
+from server.signing import Signer
+from server.tasks import TaskService
+from storage.artifacts import ArtifactStore
+from storage.database import Database
+from storage.keys import KeyStore
+from storage.profiles import ProfileStore
+from storage.vault import Vault
+from tools.catalog import Catalog
+
+
+class State(TypedDict):
+    """Everything there is, by name."""
+
+    settings: Settings
+    public_url: str
+    """Where callers reach this server, without a trailing slash."""
+    database: Database
+    vault: Vault
+    signer: Signer
+    catalog: Catalog
+    keys: KeyStore
+    verifier: Verifier
+    meter: Meter
+    tasks: TaskService
+    accounts: AccountService
+    artifacts: ArtifactStore
+    profiles: ProfileStore
+    queue: Queue
+    worker: Worker | None
+    """None in a front without a worker."""
+
+
+def reach(connection: HTTPConnection) -> State:
+    """What this request's handler can reach."""
+    return cast("State", connection.scope["state"])
