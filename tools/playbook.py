@@ -31,7 +31,7 @@ Selector = str | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Goto:
-    """Opens a URL; a path is taken from the site's home."""
+    """Opens a URL; a path is taken from the site's home. Readings may stand in it by name, as in a selector."""
 
     url: Text
     name: str = "open"
