@@ -112,9 +112,14 @@ async def create(request: Request) -> Response:
         text = draft.text.strip()
         if not 1 <= len(text) <= MAX_TEXT:
             raise Refused(422, "rejected", f"A post has 1 to {MAX_TEXT} characters.")
-        if faults.duplicates_refused and any((p.author, p.text) == (name, text) for p in who.site.published):
+        post = who.site.drafted(name, draft.draft)
+        if (
+            post is None
+            and faults.duplicates_refused
+            and any((p.author, p.text) == (name, text) for p in who.site.published)
+        ):
             raise Refused(409, "duplicate", "You have posted that already.")
-        post = who.site.publish(name, text, hidden=faults.hidden, draft=draft.draft)
+        post = post or who.site.publish(name, text, hidden=faults.hidden, draft=draft.draft)
         return JSONResponse(shown(request, post), 201)
 
     return await act(request, take_effect)

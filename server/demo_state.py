@@ -196,11 +196,14 @@ class DemoSite:
 
     # -- what takes effect
 
+    def drafted(self, author: str, draft: str) -> Post | None:
+        """The post that this draft has become already: a browser repeats a request by itself when its connection is cut."""
+        return next(
+            (post for post in self.posts.values() if draft and (post.author, post.draft) == (author, draft)), None
+        )
+
     def publish(self, author: str, text: str, *, hidden: bool = False, draft: str = "") -> Post:
-        """Posts the text. The same draft is posted once, however often it arrives."""
-        for post in self.posts.values():
-            if draft and post.draft == draft and post.author == author:
-                return post
+        """Posts the text."""
         post_id = str(self._next_id)
         self._record(Act("post", author, stamp(), post=post_id, text=text, hidden=hidden, draft=draft))
         return self.posts[post_id]

@@ -34,6 +34,17 @@ async function ask(method, path, body) {
   return null;
 }
 
+// The text of an editor: each block is a line, and a <br> that ends a block only holds it open.
+function written(node) {
+  let text = "";
+  for (const child of node.childNodes) {
+    if (child.nodeType === Node.TEXT_NODE) text += child.data.replaceAll("\u00a0", " ");
+    else if (child.nodeName === "BR") text += child === node.lastChild ? "" : "\n";
+    else text += (child.nodeName === "DIV" && child !== node.firstChild ? "\n" : "") + written(child);
+  }
+  return text;
+}
+
 class Composer {
   constructor(form) {
     this.form = form;
@@ -49,11 +60,8 @@ class Composer {
     });
     this.button.addEventListener("click", () => this.publish());
     form.addEventListener("submit", (event) => event.preventDefault());
-    new MutationObserver(() => this.shown() !== this.text && this.show()).observe(this.box, {
-      childList: true,
-      characterData: true,
-      subtree: true,
-    });
+    this.guard = new MutationObserver(() => written(this.box) !== this.text && this.show());
+    this.guard.observe(this.box, { childList: true, characterData: true, subtree: true });
     this.begin();
   }
 
@@ -64,17 +72,14 @@ class Composer {
     this.show();
   }
 
-  shown() {
-    return this.box.innerText.replaceAll("\u00a0", " ").replace(/\n$/, "");
-  }
-
   take() {
-    this.text = this.shown();
+    this.text = written(this.box);
     this.count();
   }
 
   show() {
-    this.box.innerText = this.text;
+    this.box.textContent = this.text;
+    this.guard.takeRecords();
     this.count();
   }
 
