@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -105,21 +106,29 @@ class Database:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         path.chmod(0o600)
-        with sqlite3.connect(path, timeout=_BUSY_MS / 1000) as connection:
-            connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-            connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
+        ends = time.monotonic() + _BUSY_MS / 1000
+        with closing(sqlite3.connect(path)) as connection:
+            while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                try:
+                    connection.execute("PRAGMA journal_mode=WAL")
+                except sqlite3.OperationalError:  # the change of mode does not wait for other openers by itself
+                    if time.monotonic() > ends:
+                        raise
+                    time.sleep(0.02)
 
     def _migrate(self) -> None:
         from sqlalchemy import create_engine  # the synchronous engine serves Alembic only
 
         driver = "sqlite" if self.sqlite else "postgresql+psycopg"
         engine = create_engine(self.url.set(drivername=driver))
+        if self.sqlite:
+            # The write lock is taken before the look at what is there, so that of two starts one waits for the other. Foreign keys
+            # stay off: Alembic changes a SQLite table by making it anew.
+            event.listen(engine, "connect", _wait_for_locks)
+            event.listen(engine, "begin", _begin)
         try:
             with engine.begin() as connection:
-                if self.sqlite:
-                    connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_MS}")
-                else:
+                if not self.sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
                 upgrade(connection, "head")
         finally:
@@ -144,9 +153,14 @@ def upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(migrations(connection), revision)
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
+def _wait_for_locks(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, below
-    for pragma in (f"busy_timeout={_BUSY_MS}", "synchronous=NORMAL", "foreign_keys=ON"):
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+
+
+def _set_pragmas(connection: Any, record: object) -> None:
+    _wait_for_locks(connection, record)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -1,0 +1,64 @@
+"""Opening, migrating, and keeping the database's files to ourselves."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, make_url
+from sqlmodel import SQLModel
+
+from storage.database import Database, DatabaseUnavailable, migrations, upgrade
+
+pytestmark = pytest.mark.anyio
+
+
+def revisions(connection: Connection) -> list[str]:
+    found = ScriptDirectory.from_config(migrations(connection)).walk_revisions()
+    return [script.revision for script in found][::-1]
+
+
+def ours(name: str | None, kind: str, _parents: Any) -> bool:
+    return kind != "table" or name in SQLModel.metadata.tables
+
+
+def test_every_revision_leads_to_exactly_the_tables_of_the_code(database_url: str, tmp_path: Path) -> None:
+    url = make_url(database_url)
+    engine = create_engine(url.set(drivername="sqlite" if url.get_backend_name() == "sqlite" else "postgresql+psycopg"))
+    assert tmp_path.is_dir()
+    with engine.begin() as connection:
+        for revision in revisions(connection):
+            upgrade(connection, revision)
+        context = MigrationContext.configure(connection, opts={"include_name": ours, "compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+    engine.dispose()
+
+
+async def test_two_processes_may_open_a_new_database_at_once(database_url: str) -> None:
+    pair = Database(database_url), Database(database_url)
+    await asyncio.gather(*(one.open() for one in pair))
+    assert [await one.answers() for one in pair] == [True, True]
+    for one in pair:
+        await one.close()
+
+
+async def test_the_sqlite_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'new' / 'webhand.db'}")
+    await database.open()
+    await database.close()
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "new" / "webhand.db").stat().st_mode) == 0o600
+
+
+async def test_a_database_that_cannot_be_reached_is_said_in_one_sentence_without_its_password() -> None:
+    database = Database("postgresql://somebody:hunter2@127.0.0.1:9/none")
+    with pytest.raises(DatabaseUnavailable) as caught:
+        await database.open()
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)

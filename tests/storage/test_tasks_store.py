@@ -1,0 +1,161 @@
+"""Tasks as callers see them, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from storage.database import Database
+from storage.runs import RunStore
+from storage.states import FOLLOWS, TaskState
+from storage.tables import Idempotency, Task, now
+from storage.tasks import IDEMPOTENCY_KEPT, IdempotencyClash, TaskFilter, TaskStore
+
+pytestmark = pytest.mark.anyio
+MakeTask = Callable[..., Task]
+
+
+def test_every_state_has_its_followers_and_only_four_are_final() -> None:
+    assert set(FOLLOWS) == set(TaskState)
+    assert {state for state in TaskState if state.final} == {"completed", "failed", "timeout", "cancelled"}
+
+
+async def test_an_added_task_wakes_a_worker_in_the_same_transaction(
+    tasks: TaskStore, task: MakeTask, outbox: object
+) -> None:
+    added = await tasks.add(task())
+    assert getattr(outbox, "readied") == [added.id]  # noqa: B009  # the fixture's class lives in a conftest
+
+
+async def test_a_task_of_another_owner_is_not_there(tasks: TaskStore, task: MakeTask) -> None:
+    added = await tasks.add(task(owner="alice"))
+    assert await tasks.get(added.id, "alice") is not None
+    assert await tasks.get(added.id, "bob") is None
+
+
+async def test_the_list_is_newest_first_with_the_total_of_all_pages(tasks: TaskStore, task: MakeTask) -> None:
+    added = [await tasks.add(task(account_id=None)) for _ in range(5)]
+    page, total = await tasks.list("alice", TaskFilter(), limit=2, offset=1)
+    assert total == 5
+    assert [row.id for row in page] == [added[3].id, added[2].id]
+
+
+async def test_filters_are_all_required_to_hold(tasks: TaskStore, task: MakeTask) -> None:
+    wanted = await tasks.add(task(platform="demo", tool="likePost", account_name="a"))
+    await tasks.add(task(platform="demo", tool="createPost", account_name="a"))
+    await tasks.add(task(platform="twitter", tool="likePost", account_name="a"))
+    found, total = await tasks.list("alice", TaskFilter(platform="demo", tool="likePost", account_name="a"), limit=9)
+    assert ([row.id for row in found], total) == ([wanted.id], 1)
+
+
+async def test_moments_filter_from_inclusive_to_exclusive(tasks: TaskStore, task: MakeTask) -> None:
+    moment = now()
+    early = await tasks.add(task(created_at=moment - timedelta(days=2)))
+    exact = await tasks.add(task(created_at=moment))
+    found, _ = await tasks.list("alice", TaskFilter(since=moment), limit=9)
+    assert [row.id for row in found] == [exact.id]
+    found, _ = await tasks.list("alice", TaskFilter(until=moment), limit=9)
+    assert [row.id for row in found] == [early.id]
+
+
+async def test_the_position_counts_who_comes_before(tasks: TaskStore, task: MakeTask) -> None:
+    first = await tasks.add(task())
+    second = await tasks.add(task())
+    urgent = await tasks.add(task(priority=1))
+    await tasks.add(task(engine="full"))
+    assert [await tasks.position(row) for row in (urgent, first, second)] == [1, 2, 3]
+
+
+async def test_a_pending_task_is_cancelled_at_once_and_only_once(tasks: TaskStore, task: MakeTask) -> None:
+    added = await tasks.add(task())
+    cancelled = await tasks.cancel(added.id)
+    assert cancelled is not None
+    assert cancelled.state is TaskState.CANCELLED
+    assert cancelled.finished_at is not None
+    assert await tasks.cancel(added.id) is None
+
+
+async def test_a_running_task_is_asked_to_cancel(tasks: TaskStore, runs: RunStore, task: MakeTask) -> None:
+    added = await tasks.add(task())
+    await runs.claim("worker", "lite")
+    asked = await tasks.cancel(added.id)
+    assert asked is not None
+    assert (asked.state, asked.cancel_wanted) == (TaskState.PROCESSING, True)
+
+
+async def test_the_same_idempotency_key_answers_with_the_first_task(tasks: TaskStore, task: MakeTask) -> None:
+    def request(subject: str, request_hash: str = "h") -> Idempotency:
+        return Idempotency(key_id="key", idempotency_key="once", request_hash=request_hash, subject=subject)
+
+    first = await tasks.add(task(id="one"), request("one"))
+    again = await tasks.add(task(id="two"), request("two"))
+    assert (first.id, again.id) == ("one", "one")
+    with pytest.raises(IdempotencyClash):
+        await tasks.add(task(id="three"), request("three", request_hash="other"))
+
+
+async def test_an_idempotency_key_is_forgotten_after_a_day(tasks: TaskStore, task: MakeTask) -> None:
+    old = now() - IDEMPOTENCY_KEPT - timedelta(seconds=1)
+    await tasks.add(
+        task(id="one"), Idempotency(key_id="k", idempotency_key="once", request_hash="h", subject="one", created_at=old)
+    )
+    fresh = await tasks.add(
+        task(id="two"), Idempotency(key_id="k", idempotency_key="once", request_hash="other", subject="two")
+    )
+    assert fresh.id == "two"
+
+
+async def test_identical_requests_at_the_same_moment_make_one_task(tasks: TaskStore, task: MakeTask) -> None:
+    made = await asyncio.gather(*(tasks.add(task(request_hash="same"), merge=True) for _ in range(8)))
+    assert len({row.id for row in made}) == 1
+
+
+async def test_a_task_that_waits_for_approval_goes_to_the_queue_when_resumed(
+    tasks: TaskStore, runs: RunStore, task: MakeTask
+) -> None:
+    added = await tasks.add(task(state=TaskState.PAUSED, pause_reason="approval", paused_at=now()))
+    assert await runs.claim("worker", "lite") is None
+    resumed = await tasks.ask_resume(added.id)
+    assert resumed is not None
+    assert (resumed.state, resumed.pause_reason) == (TaskState.PENDING, None)
+    assert await runs.claim("worker", "lite") is not None
+
+
+async def test_acts_count_what_was_armed_and_what_still_may_be(
+    tasks: TaskStore, runs: RunStore, task: MakeTask
+) -> None:
+    armed = await tasks.add(task())
+    claimed = await runs.claim("worker", "lite")
+    assert claimed is not None
+    await runs.arm(claimed)
+    await runs.fail(claimed, {"code": "OUTCOME_UNCERTAIN"})
+    never = await tasks.add(task())
+    await tasks.cancel(never.id)
+    await tasks.add(task())
+    acts = await tasks.acts("acc", ["publish"], now() - timedelta(hours=1))
+    assert len(acts) == 2
+    assert armed.id != never.id
+
+
+async def test_followers_wake_when_the_task_changes(database: Database, tasks: TaskStore, task: MakeTask) -> None:
+    added = await tasks.add(task())
+    with database.changes.follow(added.id) as follower:
+        await tasks.cancel(added.id)
+        assert await follower.changed(5)
+
+
+async def test_a_change_in_another_process_wakes_followers_on_postgresql(
+    postgres_url: str, task: MakeTask, outbox: object
+) -> None:
+    here, there = Database(postgres_url), Database(postgres_url)
+    await here.open()
+    await there.open()
+    added = await TaskStore(here, outbox).add(task())  # pyright: ignore[reportArgumentType]  # the fixture's class lives in a conftest
+    with there.changes.follow(added.id) as follower:
+        await TaskStore(here, outbox).cancel(added.id)  # pyright: ignore[reportArgumentType]  # as above
+        assert await follower.changed(5)
+    await here.close()
+    await there.close()
