@@ -34,6 +34,10 @@ class Stock:
     market: Market
     code: str
 
+    def __str__(self) -> str:
+        """The spelling that can mean nothing else: SH600519, HK00700, AAPL."""
+        return self.code if self.market == "US" else self.market + self.code
+
     @property
     def is_index(self) -> bool:
         """Whether it is an index of Shanghai (000...) or Shenzhen (399...)."""

@@ -1,0 +1,1 @@
+"""Eastmoney's stock boards (guba)."""

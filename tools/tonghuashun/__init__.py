@@ -1,0 +1,1 @@
+"""Tonghuashun's community (10jqka): articles."""

@@ -1,0 +1,1 @@
+"""Xueqiu: posts in the discussion of its home page."""

@@ -1,0 +1,102 @@
+"""Publishes a post on Xueqiu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from tools.disclosure import AiGenerated
+from tools.landmark import pattern
+from tools.length import at_most
+from tools.playbook import Answer, Click, Expect, Fill, Goto, Listen, Playbook, Read, Reading, Stage, Wait
+from tools.posted import Posted
+from tools.proof import Proof
+from tools.tool import Parameters, Tool
+from tools.wording import refusals
+from tools.xueqiu import page
+
+LIMIT = 10_000
+
+
+class Post(Parameters):
+    """A new post on the home page."""
+
+    text: Annotated[str, AfterValidator(at_most(LIMIT, "Xueqiu"))] = Field(
+        min_length=1,
+        description=f"The text, at most {LIMIT} characters. A stock is named like this: $贵州茅台(SH600519)$.",
+    )
+    ai_generated: AiGenerated = False
+
+
+class XueqiuPost(Posted):
+    """The new post, read back at its own address."""
+
+    @classmethod
+    def worded(cls, readings: Mapping[str, str]) -> dict[str, object]:
+        """Puts the address together from the author's number and the post's."""
+        if "author" not in readings:
+            return super().worded(readings)
+        address = f"https://xueqiu.com/{readings['author']}/{readings.get('postId', '')}"
+        known = {name: value for name, value in readings.items() if name != "author"}
+        return super().worded({**known, "postUrl": address})
+
+
+def goal(parameters: Post) -> str:
+    """What the full engine's agent is told."""
+    mark = " Tick the box that declares AI-generated content first." if parameters.ai_generated else ""
+    return (
+        "Publish one new post on Xueqiu (the box on the home page, then the button that publishes), once, with exactly the "
+        "text between the lines, unchanged and complete; then open the new post and report its number and its address, "
+        f"which is https://xueqiu.com/AUTHOR/NUMBER.{mark}\n---\n{parameters.text}\n---"
+    )
+
+
+def playbook(parameters: Post) -> Playbook:
+    """Wakes the editor on the home page, writes, publishes."""
+    unmarked = "Xueqiu's box for AI-generated content could not be ticked, so nothing was published"
+    mark = (Click(page.AI_MARK), Expect(page.AI_MARKED, message=unmarked)) if parameters.ai_generated else ()
+    numbers = {"postId": ("id", "data.id", "status.id"), "author": ("user_id", "data.user_id", "user.id")}
+    sent = refusals("error_description", unless="id", code="error_code")
+    return (
+        Stage("Open the home page", (Goto("/"), Wait((*page.PLACEHOLDER, *page.BOX))), "opening"),
+        Stage("Wake the editor", (Click(page.PLACEHOLDER), Wait(page.BOX)), "opening", skip_if=page.BOX),
+        Stage("Write the post", (Fill(page.BOX, parameters.text), *mark), "writing"),
+        Stage(
+            "Publish the post",
+            (
+                Listen("sent", r"/statuses/update\.json"),
+                Click(page.READY, publishes=True),
+                Answer("sent", numbers, sent),
+            ),
+            "publishing",
+        ),
+    )
+
+
+def proof(parameters: Post) -> Proof:
+    """Opens the post at its own address; while it is reviewed it does not stand there yet."""
+    look = (
+        Goto("/{author}/{postId}", "read_back"),
+        Wait((*page.POST_TEXT, *page.MISSING)),
+        Read("shown", page.POST_TEXT, pattern=f"({pattern(parameters.text)})", optional=True, seconds=2.0),
+    )
+    return Proof(
+        (Stage("Read the post back", look, "verifying"),),
+        {name: Reading(name) for name in ("postId", "author", "shown")},
+    )
+
+
+tool = Tool(
+    name="xueqiu.post",
+    summary="Publish a post on Xueqiu",
+    parameters=Post,
+    result=XueqiuPost,
+    goal=goal,
+    effect="publish",
+    example=Post(text="今天继续学习价值投资 $贵州茅台(SH600519)$"),
+    playbook=playbook,
+    proof=proof,
+    content=lambda parameters: parameters.text,
+)
