@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyotp
+from pydantic import TypeAdapter, ValidationError
 
 from server.auth import Caller
 from storage.accounts import AccountBusy, AccountStore, AccountTaken
@@ -18,6 +19,7 @@ from tools.errors import AccountNotFound, Conflict, InvalidParameters
 from tools.site import Site
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_OBJECTS = TypeAdapter(list[dict[str, Any]])
 _SAME_SITE = {"strict": "Strict", "lax": "Lax", "none": "None", "no_restriction": "None", "unspecified": "Lax"}
 
 
@@ -142,16 +144,14 @@ def login_state(
     """A browser's storage state from either form, its cookies in the browser automation library's words."""
     if cookies is None and storage_state is None:
         return None
-    given: Any = cookies if cookies is not None else (storage_state or {}).get("cookies", [])
-    if (
-        not isinstance(given, Sequence)
-        or isinstance(given, str)
-        or not all(isinstance(item, Mapping) for item in given)
-    ):  # pyright: ignore[reportUnknownVariableType]  # whatever was sent
-        message = "Cookies are a list of objects, each with 'name', 'value' and 'domain' or 'url'."
-        raise InvalidParameters(message, details={"field": "cookies"})
-    origins: Any = (storage_state or {}).get("origins", [])
-    return {"cookies": [cookie(item, site) for item in given], "origins": origins if isinstance(origins, list) else []}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # whatever was sent
+    given = cookies if cookies is not None else (storage_state or {}).get("cookies", [])
+    try:
+        listed = _OBJECTS.validate_python(given)
+        origins = _OBJECTS.validate_python((storage_state or {}).get("origins", []))
+    except ValidationError:
+        message = "Cookies (and a storage state's origins) are lists of objects."
+        raise InvalidParameters(message, details={"field": "cookies"}) from None
+    return {"cookies": [cookie(item, site) for item in listed], "origins": origins}
 
 
 def cookie(given: Mapping[str, Any], site: Site) -> dict[str, Any]:

@@ -14,22 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.auth import Caller, bearer
 from server.state import reach
-from tools.errors import Failure, InvalidParameters
+from tools.errors import BodyTooLarge, InvalidParameters, UnsupportedType
 
 _SAFE_ID = re.compile(r"[\w.:-]{1,128}")
 _log = structlog.get_logger("server.requests")
-
-
-class BodyTooLarge(Failure):
-    """The request's body is too large."""
-
-    code = "PAYLOAD_TOO_LARGE"
-
-
-class UnsupportedType(Failure):
-    """The body must be JSON: send 'Content-Type: application/json'."""
-
-    code = "UNSUPPORTED_MEDIA_TYPE"
 
 
 async def enter(connection: HTTPConnection, scope: str) -> Caller:

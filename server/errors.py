@@ -5,17 +5,20 @@ from __future__ import annotations
 from tools.errors import (
     AccountNotFound,
     AuthenticationFailed,
+    BodyTooLarge,
     Conflict,
     DuplicateContent,
     Failure,
     Forbidden,
     InvalidParameters,
+    MethodNotAllowed,
     ModelUnavailable,
     NotFound,
     PlatformNotFound,
     RateLimited,
     TaskNotFound,
     Unauthorized,
+    UnsupportedType,
 )
 
 STATUSES: dict[type[Failure], int] = {
@@ -26,6 +29,9 @@ STATUSES: dict[type[Failure], int] = {
     TaskNotFound: 404,
     PlatformNotFound: 404,
     NotFound: 404,
+    MethodNotAllowed: 405,
+    BodyTooLarge: 413,
+    UnsupportedType: 415,
     Conflict: 409,
     DuplicateContent: 409,
     AuthenticationFailed: 409,

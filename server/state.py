@@ -10,6 +10,7 @@ from agent.queue import Queue
 from agent.worker import Worker
 from server.accounts import AccountService
 from server.auth import Verifier
+from server.links import Links
 from server.meter import Meter
 from server.settings import Settings
 from server.signing import Signer
@@ -40,6 +41,7 @@ class State(TypedDict):
     artifacts: ArtifactStore
     profiles: ProfileStore
     queue: Queue
+    links: Links
     worker: Worker | None
     """None in a front without a worker."""
 

@@ -20,6 +20,9 @@ The seven codes of the Tasks API (contract 1.7) come first; the others are ours.
     ├── TaskNotFound           TASK_NOT_FOUND
     ├── PlatformNotFound       PLATFORM_NOT_FOUND
     ├── NotFound               NOT_FOUND               any other thing, or no such path
+    ├── MethodNotAllowed       METHOD_NOT_ALLOWED
+    ├── BodyTooLarge           PAYLOAD_TOO_LARGE
+    ├── UnsupportedType        UNSUPPORTED_MEDIA_TYPE
     ├── Conflict               CONFLICT                the state does not allow it
     │   ├── NotCancellable     TASK_NOT_CANCELLABLE
     │   └── IdempotencyReused  IDEMPOTENCY_KEY_REUSED  same key, other request
@@ -179,6 +182,24 @@ class PlatformNotFound(Failure):
     """No such platform: GET /api/platforms lists them."""
 
     code = "PLATFORM_NOT_FOUND"
+
+
+class MethodNotAllowed(Failure):
+    """There is no such method at this path."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+
+class BodyTooLarge(Failure):
+    """The request's body is too large."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class UnsupportedType(Failure):
+    """The body must be JSON: send 'Content-Type: application/json'."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
 
 
 class Conflict(Failure):

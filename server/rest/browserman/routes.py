@@ -1,0 +1,340 @@
+"""The Tasks API's endpoints (contract part 1), under /api. Every answer, also of a wrong path, comes in its envelope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ExceptionHandler
+
+from server.door import json_body
+from server.errors import status_of
+from server.rest.browserman import wire
+from server.rest.endpoint import Endpoint, caller_of, routes
+from server.state import reach
+from server.tasks import NewTask
+from storage.states import TaskState
+from storage.tables import Task
+from tools.errors import (
+    AccountNotFound,
+    BodyTooLarge,
+    Conflict,
+    DuplicateContent,
+    Failure,
+    Internal,
+    InvalidParameters,
+    MethodNotAllowed,
+    NotCancellable,
+    NotFound,
+    PlatformNotFound,
+    RateLimited,
+    TaskNotFound,
+    UnsupportedType,
+)
+
+_log = structlog.get_logger(__name__)
+_LONGEST_WAIT_S = 55
+
+
+_HTTP: dict[int, type[Failure]] = {404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge, 415: UnsupportedType}
+
+
+class WaitQuery(BaseModel):
+    """GET /api/tasks/:taskId may wait for the end instead of being asked every few seconds."""
+
+    wait: float = 0
+
+
+class AccountsQuery(BaseModel):
+    """The query of GET /api/accounts (1.9)."""
+
+    platform: str | None = None
+    status: str | None = None
+
+
+def answer(data: Any, status: int = 200) -> Response:
+    """An answer in its envelope."""
+    return JSONResponse(wire.succeeded(data), status)
+
+
+async def create_task(request: Request) -> Response:
+    """POST /tasks (1.3)."""
+    body = wire.parsed(wire.CreateTask, await json_body(request)).resolved()
+    state = reach(request)
+    asked = NewTask(
+        dialect="browserman",
+        platform=body.platform,
+        tool=body.tool or "",
+        parameters=body.parameters,
+        account_name=body.account_name,
+        engine=body.preferred_engine,
+        timeout_ms=body.timeout,
+        dry_run=body.dry_run,
+        approval=body.approval,
+        allow_duplicate=body.allow_duplicate,
+        priority=body.priority,
+        idempotency_key=request.headers.get("idempotency-key"),
+        trace=request.headers.get("traceparent"),
+    )
+    created = await state["tasks"].create(caller_of(request), asked)
+    return answer(await view(request, created.task))
+
+
+async def get_task(request: Request) -> Response:
+    """GET /tasks/:taskId (1.4)."""
+    query = wire.parsed(WaitQuery, dict(request.query_params))
+    tasks = reach(request)["tasks"]
+    task = await tasks.get(caller_of(request), request.path_params["task_id"])
+    if query.wait > 0 and not task.state.final:
+        task = await tasks.wait(task, min(query.wait, _LONGEST_WAIT_S))
+    shown = answer(await view(request, task))
+    tag = f'"{task.state.value}-{task.step_count}-{task.progress_percentage}-{task.paused_ms}"'
+    if task.state is not TaskState.PENDING:
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers={"ETag": tag})
+        shown.headers["ETag"] = tag
+    return shown
+
+
+async def view(request: Request, task: Task) -> dict[str, Any]:
+    """The task as its detail view, with its place in the queue and its live URL."""
+    state = reach(request)
+    live_url = None if task.state.final else state["links"].live(task)
+    return wire.task_view(task, position=await state["tasks"].position(task), live_url=live_url)
+
+
+async def list_tasks(request: Request) -> Response:
+    """GET /tasks (1.5)."""
+    query = wire.parsed(wire.ListTasks, dict(request.query_params))
+    state = reach(request)
+    rows, total = await state["tasks"].list(
+        caller_of(request), query.filter(state["catalog"]), limit=query.limit, offset=query.offset
+    )
+    return answer(
+        {
+            "tasks": [wire.list_item(row) for row in rows],
+            "total": total,
+            "limit": query.limit,
+            "offset": query.offset,
+            "filters": query.echo(),
+        }
+    )
+
+
+async def cancel_task(request: Request) -> Response:
+    """DELETE /tasks/:taskId (1.6)."""
+    task = await reach(request)["tasks"].cancel(caller_of(request), request.path_params["task_id"])
+    return answer(wire.cancelled_view(task))
+
+
+def steering(verb: str) -> Any:
+    """A handler for a verb of TaskService that takes a task's id and gives the task back."""
+
+    async def handle(request: Request) -> Response:
+        act = getattr(reach(request)["tasks"], verb)
+        return answer(await view(request, await act(caller_of(request), request.path_params["task_id"])))
+
+    return handle
+
+
+async def list_platforms(request: Request) -> Response:
+    """GET /platforms (1.9)."""
+    catalog = reach(request)["catalog"]
+    return answer({"platforms": [wire.platform_view(catalog, name) for name in catalog.sites]})
+
+
+async def get_platform(request: Request) -> Response:
+    """GET /platforms/:platformId (1.9)."""
+    return answer(wire.platform_detail(reach(request)["catalog"], request.path_params["platform_id"]))
+
+
+async def list_accounts(request: Request) -> Response:
+    """GET /accounts (1.9)."""
+    query = wire.parsed(AccountsQuery, dict(request.query_params))
+    rows = await reach(request)["accounts"].list(caller_of(request), platform=query.platform, status=query.status)
+    return answer({"accounts": [wire.account_view(row) for row in rows], "total": len(rows)})
+
+
+async def create_account(request: Request) -> Response:
+    """POST /accounts."""
+    body = wire.parsed(wire.CreateAccount, await json_body(request))
+    account = await reach(request)["accounts"].create(
+        caller_of(request),
+        body.platform,
+        body.name,
+        cookies=body.cookies,
+        storage_state=body.storage_state,
+        credentials=body.credentials,
+        identity=body.identity,
+        approval=body.approval,
+    )
+    return answer(wire.account_view(account))
+
+
+async def get_account(request: Request) -> Response:
+    """GET /accounts/:accountId (1.9)."""
+    return answer(
+        wire.account_view(await reach(request)["accounts"].get(caller_of(request), request.path_params["account_id"]))
+    )
+
+
+async def delete_account(request: Request) -> Response:
+    """DELETE /accounts/:accountId (1.9): the account and all its data, permanently."""
+    account_id = request.path_params["account_id"]
+    await reach(request)["accounts"].delete(caller_of(request), account_id)
+    return answer({"id": account_id, "deleted": True})
+
+
+_TASK = "/tasks/{task_id}"
+_CREATE_ERRORS = (AccountNotFound, PlatformNotFound, DuplicateContent, Conflict, RateLimited)
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        method="POST",
+        path="/tasks",
+        handler=create_task,
+        scope="write",
+        summary="Create a task",
+        tag="Tasks",
+        body=wire.CreateTask,
+        body_examples={
+            "A tweet": {
+                "platform": "twitter",
+                "tool": "createTweet",
+                "accountName": "my-twitter",
+                "parameters": {"text": "Hello World!", "preferredEngine": "lite"},
+                "timeout": 120000,
+            }
+        },
+        errors=_CREATE_ERRORS,
+        idempotent=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/tasks",
+        handler=list_tasks,
+        scope="read",
+        summary="List tasks",
+        tag="Tasks",
+        query=wire.ListTasks,
+    ),
+    Endpoint(
+        method="GET",
+        path=_TASK,
+        handler=get_task,
+        scope="read",
+        summary="Get a task",
+        tag="Tasks",
+        query=WaitQuery,
+        errors=(TaskNotFound,),
+    ),
+    Endpoint(
+        method="DELETE",
+        path=_TASK,
+        handler=cancel_task,
+        scope="write",
+        summary="Cancel a task",
+        tag="Tasks",
+        errors=(TaskNotFound, NotCancellable),
+    ),
+    *(
+        Endpoint(
+            method="POST",
+            path=f"{_TASK}/{verb}",
+            handler=steering(verb),
+            scope="admin" if verb in {"approve", "reject"} else "write",
+            summary=f"{verb.capitalize()} a task",
+            tag="Tasks",
+            errors=(TaskNotFound, Conflict),
+        )
+        for verb in ("pause", "resume", "approve", "reject")
+    ),
+    Endpoint(
+        method="GET", path="/platforms", handler=list_platforms, scope="read", summary="List platforms", tag="Platforms"
+    ),
+    Endpoint(
+        method="GET",
+        path="/platforms/{platform_id}",
+        handler=get_platform,
+        scope="read",
+        summary="Get a platform",
+        tag="Platforms",
+        errors=(PlatformNotFound,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/accounts",
+        handler=list_accounts,
+        scope="read",
+        summary="List accounts",
+        tag="Accounts",
+        query=AccountsQuery,
+    ),
+    Endpoint(
+        method="POST",
+        path="/accounts",
+        handler=create_account,
+        scope="write",
+        summary="Connect an account",
+        tag="Accounts",
+        body=wire.CreateAccount,
+        errors=(PlatformNotFound, Conflict),
+    ),
+    Endpoint(
+        method="GET",
+        path="/accounts/{account_id}",
+        handler=get_account,
+        scope="read",
+        summary="Get an account",
+        tag="Accounts",
+        errors=(AccountNotFound,),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/accounts/{account_id}",
+        handler=delete_account,
+        scope="write",
+        summary="Delete an account",
+        tag="Accounts",
+        errors=(AccountNotFound, Conflict),
+    ),
+)
+
+
+def refuse(_request: Request, failure: Exception) -> Response:
+    """A failure in this dialect's envelope."""
+    assert isinstance(failure, Failure)  # noqa: S101  # registered for nothing else
+    headers = {"Retry-After": str(failure.retry_after)} if failure.retry_after is not None else {}
+    status = status_of(failure)
+    if status == 401:  # RFC 9110
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(wire.failed(failure), status, headers)
+
+
+def refuse_http(request: Request, error: Exception) -> Response:
+    """What the router itself refuses: no such path, no such method."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    kind = _HTTP.get(error.status_code)
+    response = refuse(request, kind()) if kind else refuse(request, InvalidParameters(error.detail))
+    response.status_code = error.status_code
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def refuse_defect(request: Request, error: Exception) -> Response:
+    """A defect of ours: logged with its traceback, shown without."""
+    _log.error("request.broke", exc_info=error)
+    return refuse(request, Internal())
+
+
+def browserman_app(*more: tuple[Endpoint, ...]) -> Starlette:
+    """The dialect as an app to be mounted at /api. `more`: endpoints of other modules of the dialect."""
+    handlers: dict[Any, ExceptionHandler] = {Failure: refuse, HTTPException: refuse_http, Exception: refuse_defect}
+    endpoints = [*ENDPOINTS, *(endpoint for group in more for endpoint in group)]
+    return Starlette(routes=routes(endpoints), exception_handlers=handlers)
