@@ -35,7 +35,7 @@ def goal(p: RunTask) -> str:
 
 tool = Tool(
     name="browser.runTask",
-    summary="Does anything that a person could do in a browser, on any website, described in plain words.",
+    summary="Do anything that a person could do in a browser, on any website, from a description in plain words.",
     parameters=RunTask,
     result=TaskResult,
     goal=goal,

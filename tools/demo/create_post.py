@@ -78,7 +78,7 @@ def proof(p: CreatePost) -> Proof:
 
 tool = Tool(
     name="demo.createPost",
-    summary="Publishes a post on the practice site and reads it back from its page.",
+    summary="Publish a post on the practice site and read it back from its page.",
     parameters=CreatePost,
     result=Post,
     goal=goal,

@@ -78,7 +78,7 @@ def proof(p: DeletePost) -> Proof:
 
 tool = Tool(
     name="demo.deletePost",
-    summary="Deletes one of the account's own posts on the practice site, for good.",
+    summary="Delete one of the account's own posts on the practice site, for good.",
     parameters=DeletePost,
     result=Deletion,
     goal=goal,

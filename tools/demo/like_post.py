@@ -74,7 +74,7 @@ def proof(p: LikePost) -> Proof:
 
 tool = Tool(
     name="demo.likePost",
-    summary="Likes a post on the practice site; one that is liked already stays liked.",
+    summary="Like a post on the practice site; one that is liked already stays liked.",
     parameters=LikePost,
     result=Like,
     goal=goal,
