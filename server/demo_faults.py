@@ -15,7 +15,7 @@ class Faults(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    slow: float = Field(default=0, ge=0, description="Seconds before every page and every act.")
+    slow: float = Field(default=0, ge=0, description="Seconds before every page for members and every act.")
     slow_answer: float = Field(default=0, ge=0, description="Seconds between an act's effect and its answer.")
     silent: bool = Field(default=False, description="Acts are answered with 200 and have no effect.")
     hidden: bool = Field(default=False, description="A post is accepted with its id, but its page answers 404.")

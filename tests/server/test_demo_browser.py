@@ -9,24 +9,21 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Dialog, Page, async_playwright, expect
 
+from agent.installed import find_chromium
 from server.demo_faults import Faults
 from server.demo_site import serve_demo_site
 from server.demo_state import DemoSite
 
 pytestmark = pytest.mark.anyio
-CHROMIUM = "/usr/bin/chromium"
 MANY_KINDS = "First line\n\nThird  line: 汉字, ünïcode, <b>not bold</b> & 'quotes' 🦆"
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
+    found = find_chromium(None)
+    assert found, "these tests need a Chromium: webhand doctor --fix installs one"
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = await playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield chromium
         await chromium.close()
 
