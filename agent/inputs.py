@@ -1,0 +1,318 @@
+"""A person's pointer and keys, as the RFB protocol brings them, into the page: in order, moves coalesced."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from agent.cdp import Answer, Gone, Refused
+from agent.keysyms import ALT, CONTROL, META, SHIFT, Key, accent_of, accented, key_of
+from agent.screencast import Screen
+
+WHEEL = 120
+"""CSS pixels per step of a wheel."""
+DOUBLE = 0.5
+"""Seconds within which a second click makes a double click."""
+BUTTONS = ((1, "left", 1), (2, "middle", 4), (4, "right", 2), (128, "back", 8), (256, "forward", 16))
+"""RFB bit, DevTools name, DevTools bit."""
+WHEELS = ((8, 0, -1), (16, 0, 1), (32, -1, 0), (64, 1, 0))
+"""RFB bit, steps to the right, steps down."""
+EDITING = {"a": "selectAll", "c": "copy", "x": "cut", "z": "undo", "y": "redo"}
+"""Editing commands that go with Ctrl or Command: on a Mac a page would not act on the bare key."""
+
+_FOCUSED = """let d=document,e=d.activeElement;
+while(e){if(e.shadowRoot?.activeElement)e=e.shadowRoot.activeElement;
+else if(e.contentDocument){d=e.contentDocument;e=d.activeElement}else break}"""
+_SELECTION = f"""(()=>{{{_FOCUSED}
+if(e&&/^(INPUT|TEXTAREA)$/.test(e.tagName)&&e.selectionStart!=null&&e.type!='password')
+return e.value.slice(e.selectionStart,e.selectionEnd);
+return String(d.getSelection())}})()"""
+_PASTE = f"""(text=>{{{_FOCUSED}
+if(!e||e.tagName=='IFRAME')return false;
+const t=new DataTransfer();t.setData('text/plain',text);
+return!e.dispatchEvent(new ClipboardEvent('paste',{{clipboardData:t,bubbles:true,cancelable:true,composed:true}}))}})"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    x: int
+    y: int
+    mask: int
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stroke:
+    keysym: int
+    down: bool
+
+
+class Inputs:
+    """One person's hands. `allowed` is asked at every event; `acted` is told what was done, never what was typed.
+
+    `copied` gets the text that the person copied in the page, for their own clipboard.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        *,
+        allowed: Callable[[], bool],
+        acted: Callable[[str], None],
+        copied: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        self.copied = copied
+        self._screen = screen
+        self._allowed = allowed
+        self._acted = acted
+        self._queue: deque[_Point | _Stroke] = deque()
+        self._more = asyncio.Event()
+        self._mask = 0
+        self._at = (-1.0, -1.0)
+        self._pressed_at = (-1.0, -1.0)
+        self._modifiers = 0
+        self._down: dict[int, Key] = {}
+        self._accent = ""
+        self._click = (0, 0.0, 0)
+        """Button, time and count of the last press."""
+        self._clipboard = ""
+        self._clipboard_here = asyncio.Event()
+        self._clipboard_here.set()
+        self._copying: set[asyncio.Task[None]] = set()
+
+    def point(self, x: int, y: int, mask: int, size: tuple[int, int]) -> None:
+        """The pointer is at x, y of a picture of this size, with these buttons down (RFB mask). Never blocks."""
+        if not (self._allowed() or self._mask):
+            return
+        queue = self._queue
+        before = queue[-2] if len(queue) > 1 else None
+        held = before.mask if isinstance(before, _Point) else self._mask
+        if queue and isinstance(queue[-1], _Point) and queue[-1].mask == mask == held:
+            queue.pop()  # a newer place replaces an older one that was never acted on
+        queue.append(_Point(x, y, mask, size))
+        self._more.set()
+
+    def stroke(self, keysym: int, *, down: bool) -> None:
+        """A key goes down or up. Never blocks."""
+        if self._allowed() or keysym in self._down:
+            self._queue.append(_Stroke(keysym, down))
+            self._more.set()
+
+    def await_clipboard(self) -> None:
+        """The person's clipboard has changed and its text is on the way: a paste waits for it."""
+        self._clipboard_here.clear()
+
+    def set_clipboard(self, text: str) -> None:
+        """The text of the person's clipboard, kept until it is pasted."""
+        self._clipboard = text
+        self._clipboard_here.set()
+
+    async def run(self) -> None:
+        """Acts on what comes, until cancelled or the browser is gone."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._queue:
+                event = self._queue.popleft()
+                try:
+                    await (self._move(event) if isinstance(event, _Point) else self._press(event))
+                except (Refused, TimeoutError):
+                    continue  # the tab was closed, or its renderer is gone
+                except Gone:
+                    return
+
+    async def release(self) -> None:
+        """Lets go of every key and button that is down."""
+        self._queue.clear()
+        with suppress(Refused, TimeoutError, Gone):
+            for keysym in list(self._down):
+                await self._press(_Stroke(keysym, down=False))
+            for bit, name, _ in BUTTONS:
+                if self._mask & bit:
+                    await self._mouse("mouseReleased", button=name, buttons=0, clickCount=1)
+            self._mask = 0
+
+    async def _post(self, method: str, **parameters: object) -> asyncio.Future[Answer]:
+        """Without waiting: a click that opens a dialog is not answered before the dialog is."""
+        tab = self._screen.tab
+        if tab is None:
+            raise Refused("no page is shown")
+        return await self._screen.cdp.post(method, parameters, tab.session)
+
+    async def _mouse(self, kind: str, **more: object) -> asyncio.Future[Answer]:
+        x, y = self._at
+        return await self._post("Input.dispatchMouseEvent", type=kind, x=x, y=y, modifiers=self._modifiers, **more)
+
+    async def _move(self, point: _Point) -> None:
+        frame = self._screen.frame
+        if frame is None:
+            return
+        place = point.x * frame.page_width / point.size[0], point.y * frame.page_height / point.size[1]
+        was, self._mask = self._mask, point.mask
+        if place != self._at:
+            self._at = place
+            held = next((name for bit, name, _ in BUTTONS if was & bit), "none")
+            moved = await self._mouse("mouseMoved", button=held, buttons=_devtools_buttons(was))
+            if was == point.mask:  # the pace: moves wait for the page, so that newer ones can replace older ones
+                await asyncio.wait((moved,), timeout=0.2)
+        await self._switch_buttons(was)
+        for bit, right, down in WHEELS:
+            if self._mask & bit and not was & bit:
+                turn = {"deltaX": right * WHEEL, "deltaY": down * WHEEL}
+                await self._mouse("mouseWheel", buttons=_devtools_buttons(self._mask), **turn)
+                self._acted("scrolled")
+
+    async def _switch_buttons(self, was: int) -> None:
+        for bit, name, _ in BUTTONS:
+            if not (was ^ self._mask) & bit:
+                continue
+            down = bool(self._mask & bit)
+            if down:
+                self._count_click(bit)
+                self._pressed_at = self._at
+            kind = "mousePressed" if down else "mouseReleased"
+            buttons = _devtools_buttons(self._mask)
+            await self._mouse(kind, button=name, buttons=buttons, clickCount=self._click[2])
+            if not down:
+                self._acted("dragged" if _apart(self._at, self._pressed_at) > 10 else "clicked")
+
+    def _count_click(self, bit: int) -> None:
+        button, when, count = self._click
+        now = time.monotonic()
+        again = button == bit and now - when < DOUBLE and _apart(self._at, self._pressed_at) < 5
+        self._click = bit, now, count % 3 + 1 if again else 1
+
+    async def _press(self, stroke: _Stroke) -> None:
+        held = self._down.get(stroke.keysym)
+        if not stroke.down:
+            if held:
+                await self._lift(stroke.keysym, held)
+            return
+        if accent := accent_of(stroke.keysym):
+            self._accent = accent
+            return
+        key = held or key_of(stroke.keysym)
+        if key is None:
+            return
+        if self._accent and not key.modifier:
+            key, self._accent = accented(self._accent, key), ""
+        self._down[stroke.keysym] = key
+        self._modifiers |= key.modifier
+        if not await self._shortcut(key):
+            await self._type(key, again=held is not None)
+
+    async def _lift(self, keysym: int, key: Key) -> None:
+        del self._down[keysym]
+        self._modifiers &= ~key.modifier
+        await self._post("Input.dispatchKeyEvent", type="keyUp", **self._described(key))
+
+    async def _type(self, key: Key, *, again: bool) -> None:
+        described = self._described(key)
+        command = self._modifiers & (CONTROL | META)
+        if key.text and not command and not self._modifiers & ALT:
+            text = {"text": key.text, "unmodifiedText": key.text}
+            await self._post("Input.dispatchKeyEvent", type="keyDown", autoRepeat=again, **text, **described)
+        else:
+            editing = self._editing(key) if command else []
+            await self._post(
+                "Input.dispatchKeyEvent", type="rawKeyDown", autoRepeat=again, commands=editing, **described
+            )
+        if command and key.key.lower() in {"c", "x"}:
+            self._copy_soon()
+        if not key.modifier:
+            self._acted("typed")
+
+    def _described(self, key: Key) -> dict[str, object]:
+        described: dict[str, object] = {
+            "key": key.key,
+            "code": key.code,
+            "windowsVirtualKeyCode": key.virtual,
+            "modifiers": self._modifiers,
+            "isKeypad": key.keypad,
+        }
+        if key.modifier:
+            described["location"] = 2 if key.code.endswith("Right") else 1
+        return described
+
+    def _editing(self, key: Key) -> list[str]:
+        name = key.key.lower()
+        if name == "z" and self._modifiers & SHIFT:
+            return ["redo"]
+        return [EDITING[name]] if name in EDITING else []
+
+    async def _shortcut(self, key: Key) -> bool:
+        """What the browser around a page would do. DevTools keys never reach the browser's own shortcuts."""
+        name, command = key.key.lower(), self._modifiers & (CONTROL | META)
+        if name == "f5" or (command and name == "r"):
+            await self.reload()
+        elif self._modifiers == ALT and name in {"arrowleft", "arrowright"}:
+            await self.go(-1 if name == "arrowleft" else 1)
+        elif command and name == "v" and not self._modifiers & ALT:
+            return await self._paste()
+        else:
+            return False
+        return True
+
+    async def reload(self) -> None:
+        """Loads the page again. Raises Refused or Gone."""
+        await self._post("Page.reload")
+        self._acted("reloaded")
+
+    async def go(self, step: int) -> None:
+        """Back (-1) or forward (1) in the tab's history, when there is such a page. Raises Refused, Gone, TimeoutError."""
+        tab = self._screen.tab
+        if tab is None:
+            return
+        history = await self._screen.cdp.call("Page.getNavigationHistory", None, tab.session)
+        entry = history["currentIndex"] + step
+        if 0 <= entry < len(history["entries"]):
+            await self._post("Page.navigateToHistoryEntry", entryId=history["entries"][entry]["id"])
+            self._acted("went back" if step < 0 else "went forward")
+
+    async def _paste(self) -> bool:
+        """Offers the text to the page as a paste event, which one-time-code fields and editors wait for; a page that does
+        not take it gets it inserted. The browser's own clipboard is left alone: other tasks may share that browser.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await self._clipboard_here.wait()
+        text = self._clipboard
+        if not text:
+            return False
+        asked = await self._post(
+            "Runtime.evaluate", expression=f"{_PASTE}({json.dumps(text)})", returnByValue=True, userGesture=True
+        )
+        await asyncio.wait((asked,), timeout=2)
+        taken = asked.done() and not asked.exception() and asked.result()["result"].get("value") is True
+        if not taken:
+            await self._post("Input.insertText", text=text)
+        self._acted("pasted")
+        return True
+
+    def _copy_soon(self) -> None:
+        if self.copied:
+            job = asyncio.create_task(self._copy(self.copied))
+            self._copying.add(job)
+            job.add_done_callback(self._copying.discard)
+
+    async def _copy(self, copied: Callable[[str], Awaitable[None]]) -> None:
+        with suppress(Refused, Gone, TimeoutError, ConnectionError):
+            asked = await self._post("Runtime.evaluate", expression=_SELECTION, returnByValue=True)
+            text = (await asyncio.wait_for(asked, 2))["result"].get("value")
+            if isinstance(text, str) and text:
+                self._clipboard = text
+                self._acted("copied")
+                await copied(text)
+
+
+def _devtools_buttons(mask: int) -> int:
+    return sum(bits for bit, _, bits in BUTTONS if mask & bit)
+
+
+def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
+    return max(abs(one[0] - other[0]), abs(one[1] - other[1]))

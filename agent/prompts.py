@@ -1,0 +1,345 @@
+"""What Chromium would ask in windows of its own, which no screencast shows, told to the person in control instead.
+
+Only while a person controls: a client that listens for dialogs or file choosers takes them away from the agent's.
+Drop-down lists are drawn inside the page by an inspector style sheet (`appearance: base-select`), which neither the page's
+own style sheets nor its DOM show. Permissions are denied at once by a headless Chromium; the functions that ask for one are
+wrapped so that the person is asked first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from agent.cdp import Answer, Gone, Refused
+from agent.screencast import Screen
+from agent.tabs import Tab
+
+Kind = Literal["alert", "confirm", "prompt", "beforeunload", "files", "permission"]
+
+_LISTS = (
+    "select:not([multiple]):not([size]){appearance:base-select!important}"
+    "::picker(select){appearance:base-select!important}"
+)
+_ATTACHING = {"waitForDebuggerOnStart": False, "flatten": True}
+_FRAMES = [{"type": "iframe"}, {"exclude": True}]
+_PERMISSIONS = {
+    "geolocation": ("geolocation",),
+    "notifications": ("notifications",),
+    "camera": ("camera",),
+    "microphone": ("microphone",),
+    "media": ("camera", "microphone"),
+    "clipboard": ("clipboard-read",),
+}
+"""What a page asks for -> the DevTools names of what is then allowed or blocked."""
+
+# The page's functions stay what they are to a look from outside (a Proxy answers toString as native). Whoever asks while
+# nobody listens any more goes on to the browser's own answer after a moment.
+_WRAP = """(name=>{
+const waiting=new Map();let last=0;
+if(Object.hasOwn(globalThis,name+'_'))return;
+Object.defineProperty(globalThis,name+'_',{value:(id,heard)=>{const w=waiting.get(id);
+if(!w)return;clearTimeout(w.timer);if(!heard){waiting.delete(id);w.done()}}});
+const ask=what=>new Promise(done=>{const id=++last;
+const timer=setTimeout(()=>{waiting.delete(id);done()},1500);
+waiting.set(id,{done,timer});
+const send=()=>globalThis[name]?globalThis[name](JSON.stringify([id,what])):waiting.has(id)&&setTimeout(send,50);
+send()});
+const wrap=(owner,method,what,async_)=>{if(!owner||!owner[method])return;
+owner[method]=new Proxy(owner[method],{apply(f,self,args){
+const w=ask(what(args)).then(()=>Reflect.apply(f,self,args));
+return async_?w:void w.catch(()=>{})}})};
+const of=c=>globalThis[c]?.prototype;
+wrap(of('Geolocation'),'getCurrentPosition',()=>'geolocation',false);
+wrap(globalThis.Notification,'requestPermission',()=>'notifications',true);
+wrap(of('MediaDevices'),'getUserMedia',([c])=>c?.audio&&c?.video?'media':c?.audio?'microphone':'camera',true);
+wrap(of('Clipboard'),'read',()=>'clipboard',true);wrap(of('Clipboard'),'readText',()=>'clipboard',true)})"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question to the person. `origin` is the asking page's, as the browser says, not the page."""
+
+    id: str
+    kind: Kind
+    origin: str
+    message: str = ""
+    default: str = ""
+    multiple: bool = False
+    accept: str = ""
+    """For files: the chooser's accept attribute."""
+    permission: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptAnswer:
+    """What the person said."""
+
+    accept: bool
+    text: str = ""
+    files: Sequence[Path] = ()
+
+
+@dataclass(slots=True)
+class _Asked:
+    prompt: Prompt
+    answer: Callable[[PromptAnswer], Coroutine[Any, Any, None]]
+
+
+@dataclass(slots=True)
+class _Aided:
+    """One session with our help switched on: a page, or a frame of it in another process."""
+
+    page: Tab
+    sheets: dict[str, str] = field(default_factory=dict[str, str])
+    """Frame id -> our style sheet in it."""
+    script: str = ""
+
+
+class Prompts:
+    """The questions of a screen's tabs while a person is in control. `changed` is called when `pending` has changed."""
+
+    def __init__(self, screen: Screen, changed: Callable[[], None]) -> None:
+        self._screen = screen
+        self._changed = changed
+        self._binding = ""
+        self._aided: dict[str, _Aided] = {}
+        self._asked: dict[str, _Asked] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+
+    @property
+    def pending(self) -> list[Prompt]:
+        """What waits for an answer, oldest first."""
+        return [asked.prompt for asked in self._asked.values()]
+
+    @property
+    def on(self) -> bool:
+        """Whether a person is being helped."""
+        return bool(self._binding)
+
+    async def begin(self) -> None:
+        """A person takes the controls: helps on the tab that is shown, and on those shown from now on."""
+        self._binding = f"w{secrets.token_hex(6)}"
+        self._screen.taps.append(self._take)
+        self._screen.listeners.append(self._tab_moved)
+        await self._aid_shown()
+
+    async def end(self) -> None:
+        """The person leaves: open questions are answered with no, and every trace of the help goes."""
+        if not self._binding:
+            return
+        self._screen.listeners.remove(self._tab_moved)
+        for asked in list(self._asked.values()):
+            with suppress(Refused, Gone, TimeoutError):
+                await asked.answer(PromptAnswer(accept=False))
+        self._asked.clear()
+        self._screen.taps.remove(self._take)
+        for job in list(self._jobs):
+            job.cancel()
+        for session, aided in list(self._aided.items()):
+            with suppress(Gone, TimeoutError):
+                await self._leave(session, aided)
+        self._aided.clear()
+        self._binding = ""
+        self._changed()
+
+    async def answer(self, prompt_id: str, answer: PromptAnswer) -> bool:
+        """Gives the person's answer; False when the question is no longer there. Raises Refused, Gone or TimeoutError."""
+        asked = self._asked.pop(prompt_id, None)
+        if asked is None:
+            return False
+        self._changed()
+        await asked.answer(answer)
+        return True
+
+    # -- switching the help on and off
+
+    def _tab_moved(self) -> None:
+        self._start(self._aid_shown())
+
+    async def _aid_shown(self) -> None:
+        tab = self._screen.tab
+        if tab and tab.session not in self._aided:
+            await self._aid(tab.session, tab)
+
+    async def _aid(self, session: str, page: Tab) -> None:
+        aided = self._aided[session] = _Aided(page)
+        source = f"{_WRAP}({json.dumps(self._binding)})"
+        with suppress(TimeoutError, Gone):
+            for domain in ("Page.enable", "DOM.enable", "CSS.enable"):
+                await self._try(domain, session)
+            await self._try("Target.setAutoAttach", session, autoAttach=True, filter=_FRAMES, **_ATTACHING)
+            await self._try("Page.setInterceptFileChooserDialog", session, enabled=True)
+            await self._try("Runtime.addBinding", session, name=self._binding)
+            added = await self._try(
+                "Page.addScriptToEvaluateOnNewDocument", session, source=source, runImmediately=True
+            )
+            aided.script = added.get("identifier", "")
+            tree = await self._try("Page.getFrameTree", session)
+            for frame in _frames(tree["frameTree"]) if tree else []:
+                await self._draw_lists(session, aided, frame)
+
+    async def _leave(self, session: str, aided: _Aided) -> None:
+        for sheet in aided.sheets.values():
+            await self._try("CSS.setStyleSheetText", session, styleSheetId=sheet, text="")
+        if aided.script:
+            await self._try("Page.removeScriptToEvaluateOnNewDocument", session, identifier=aided.script)
+        await self._try("Runtime.removeBinding", session, name=self._binding)
+        await self._try("Page.setInterceptFileChooserDialog", session, enabled=False)
+        await self._try("Target.setAutoAttach", session, autoAttach=False, **_ATTACHING)
+        for domain in ("CSS.disable", "DOM.disable", "Page.disable"):
+            await self._try(domain, session)
+
+    async def _draw_lists(self, session: str, aided: _Aided, frame: str) -> None:
+        made = await self._try("CSS.createStyleSheet", session, frameId=frame)
+        if made:
+            aided.sheets[frame] = made["styleSheetId"]
+            await self._try("CSS.setStyleSheetText", session, styleSheetId=made["styleSheetId"], text=_LISTS)
+
+    # -- what the browser says
+
+    def _take(self, method: str, event: Answer, session: str | None) -> None:
+        aided = self._aided.get(session or "")
+        if aided is None or session is None:
+            return
+        match method:
+            case "Page.frameNavigated":
+                self._start(self._arrived(session, aided, event["frame"]["id"]))
+            case "Page.javascriptDialogOpening":
+                self._ask_dialog(session, event)
+            case "Page.javascriptDialogClosed":
+                self._forget(f"dialog-{session}")
+            case "Page.fileChooserOpened":
+                self._start(self._ask_files(session, aided, event))
+            case "Runtime.bindingCalled":
+                self._start(self._ask_permission(session, event))
+            case "Target.attachedToTarget":
+                self._start(self._aid(event["sessionId"], aided.page))
+            case "Target.detachedFromTarget":
+                self._aided.pop(event["sessionId"], None)
+            case _:
+                pass
+
+    async def _arrived(self, session: str, aided: _Aided, frame: str) -> None:
+        """A frame has a new document: the style sheet and the binding went with the old one."""
+        with suppress(Gone, TimeoutError):
+            await self._try("Runtime.addBinding", session, name=self._binding)
+            await self._draw_lists(session, aided, frame)
+
+    def _ask_dialog(self, session: str, event: Answer) -> None:
+        async def answer(said: PromptAnswer) -> None:
+            more = {"promptText": said.text} if event["type"] == "prompt" and said.accept else {}
+            # Posted: a dialog that another client has answered meanwhile is no news.
+            await self._screen.cdp.post("Page.handleJavaScriptDialog", {"accept": said.accept, **more}, session)
+
+        default = event.get("defaultPrompt") or ""
+        prompt = Prompt(f"dialog-{session}", event["type"], origin_of(event["url"]), event["message"], default)
+        self._ask(prompt, answer)
+
+    async def _ask_files(self, session: str, aided: _Aided, event: Answer) -> None:
+        node = event.get("backendNodeId")
+        if node is None:
+            return  # showOpenFilePicker: there is no element that could take files
+
+        async def answer(said: PromptAnswer) -> None:
+            if said.accept and said.files:
+                names = [str(path) for path in said.files]
+                await self._call("DOM.setFileInputFiles", session, files=names, backendNodeId=node)
+
+        described: list[str] = []
+        with suppress(Refused, Gone, TimeoutError):
+            described = (await self._call("DOM.describeNode", session, backendNodeId=node))["node"]["attributes"]
+        attributes = dict(zip(described[::2], described[1::2], strict=False))
+        several, accept = event["mode"] == "selectMultiple", attributes.get("accept", "")
+        origin = origin_of(aided.page.url)
+        self._ask(Prompt(secrets.token_hex(6), "files", origin, multiple=several, accept=accept), answer)
+
+    async def _ask_permission(self, session: str, event: Answer) -> None:
+        if event["name"] != self._binding:
+            return
+        number, what = _asked_for(event["payload"])
+        context = event["executionContextId"]
+        names = _PERMISSIONS.get(what, ())
+        with suppress(Refused, Gone, TimeoutError):
+            # A page may say what it likes, but location cannot be overridden.
+            told = await self._call(
+                "Runtime.evaluate", session, expression="location.origin", contextId=context, returnByValue=True
+            )
+            origin = str(told["result"].get("value", ""))
+            await self._reply(session, context, number, heard=True)
+
+            async def answer(said: PromptAnswer) -> None:
+                for name in names:
+                    await self._decide(name, origin, allowed=said.accept)
+                await self._reply(session, context, number, heard=False)
+
+            if names and origin.startswith("http"):
+                self._ask(Prompt(secrets.token_hex(6), "permission", origin, permission=what), answer)
+            else:
+                await self._reply(session, context, number, heard=False)
+
+    async def _reply(self, session: str, context: int, number: int, *, heard: bool) -> None:
+        call = f"globalThis[{json.dumps(self._binding + '_')}]?.({number},{json.dumps(heard)})"
+        await self._call("Runtime.evaluate", session, expression=call, contextId=context, userGesture=True)
+
+    async def _decide(self, name: str, origin: str, *, allowed: bool) -> None:
+        setting: dict[str, object] = {
+            "permission": {"name": name},
+            "setting": "granted" if allowed else "denied",
+            "origin": origin,
+        }
+        if self._screen.window.context_id:
+            setting["browserContextId"] = self._screen.window.context_id
+        await self._screen.cdp.call("Browser.setPermission", setting)
+
+    def _ask(self, prompt: Prompt, answer: Callable[[PromptAnswer], Coroutine[Any, Any, None]]) -> None:
+        self._asked[prompt.id] = _Asked(prompt, answer)
+        self._changed()
+
+    def _forget(self, prompt_id: str) -> None:
+        if self._asked.pop(prompt_id, None):
+            self._changed()
+
+    async def _call(self, method: str, session: str, **parameters: object) -> Answer:
+        return await self._screen.cdp.call(method, parameters, session)
+
+    async def _try(self, method: str, session: str, **parameters: object) -> Answer:
+        """As _call, but a refusal counts as an empty answer: frames come and go, and not every kind of session can all."""
+        try:
+            return await self._call(method, session, **parameters)
+        except Refused:
+            return {}
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        job = asyncio.create_task(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+
+def origin_of(url: str) -> str:
+    """Scheme and host of a URL, for people to read."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else parts.scheme
+
+
+def _asked_for(payload: str) -> tuple[int, str]:
+    """Number and permission of a page's call: whatever else it sends counts as nothing."""
+    try:
+        number, what = json.loads(payload)
+    except (ValueError, TypeError):
+        return 0, ""
+    return (number, what) if isinstance(number, int) and isinstance(what, str) else (0, "")
+
+
+def _frames(tree: Answer) -> list[str]:
+    found: list[str] = [tree["frame"]["id"]]
+    for child in tree.get("childFrames", []):
+        found += _frames(child)
+    return found

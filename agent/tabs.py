@@ -1,0 +1,167 @@
+"""The pages of one browser, or of one context in a shared browser, and which of them a person would see."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from agent.cdp import Answer, Cdp, Gone, Refused
+
+SETTLE = 0.15
+"""Seconds a tab must have been visible: a screenshot of a hidden tab makes it visible for about 60 ms."""
+
+
+@dataclass(slots=True)
+class Tab:
+    """One page, with our DevTools session on it."""
+
+    target: str
+    url: str
+    title: str
+    session: str = ""
+    visible_since: float = 0
+    """Monotonic seconds; 0 while hidden."""
+    crashed: bool = False
+
+    @property
+    def name(self) -> str:
+        """Title and address, as a window's title bar would say them."""
+        return " - ".join(part for part in (self.title, self.url) if part)
+
+
+class Tabs:
+    """Follows the tab that is in front. A cast on a hidden tab sends no frames but says when the tab becomes visible:
+    a sensor that costs nothing. `changed` is called when another tab is shown or when a title, address or crash is news.
+    """
+
+    def __init__(self, cdp: Cdp, context_id: str | None, changed: Callable[[], None]) -> None:
+        self.shown: Tab | None = None
+        self._cdp = cdp
+        self._context = context_id
+        self._changed = changed
+        self._tabs: dict[str, Tab] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+
+    def everyone(self) -> list[Tab]:
+        """Every page that has a session, oldest first."""
+        return [tab for tab in self._tabs.values() if tab.session]
+
+    async def watch(self) -> None:
+        """Finds the pages that are there and hears of those to come. Raises Gone."""
+        await self._cdp.call("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "page"}]})
+
+    async def another(self, tab: Tab | None) -> None:
+        """Waits until another tab than this is shown."""
+        while self.shown is tab:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def sense(self, tab: Tab) -> None:
+        """(Re)starts the sensor of a tab that is not being cast."""
+        with suppress(Refused, TimeoutError):
+            size = {"format": "jpeg", "quality": 1, "maxWidth": 32, "maxHeight": 32}
+            await self._cdp.call("Page.startScreencast", size, tab.session)
+
+    async def bring_to_front(self, target: str) -> None:
+        """Shows the tab that a person chose. Raises Refused or Gone."""
+        tab = self._tabs.get(target)
+        if tab and tab.session:
+            await self._cdp.call("Target.activateTarget", {"targetId": target})
+            tab.visible_since = time.monotonic()
+            self._show(tab)
+
+    async def shut(self, target: str) -> None:
+        """Closes a tab, but never the last one. Raises Refused or Gone."""
+        if target in self._tabs and len(self._tabs) > 1:
+            await self._cdp.call("Target.closeTarget", {"targetId": target})
+
+    def take(self, method: str, event: Answer, session: str | None) -> None:
+        """Takes one DevTools event."""
+        match method:
+            case "Target.targetCreated" | "Target.targetInfoChanged":
+                self._know(event["targetInfo"])
+            case "Target.targetDestroyed":
+                self._forget(event["targetId"])
+            case "Target.targetCrashed":
+                self._crash(event["targetId"], crashed=True)
+            case "Page.screencastVisibilityChanged":
+                self._see(session, visible=event["visible"])
+            case _:
+                pass
+
+    def close(self) -> None:
+        """Ends what is under way."""
+        for job in self._jobs:
+            job.cancel()
+
+    def of_session(self, session: str | None) -> Tab | None:
+        """The tab that a session is on."""
+        return next((tab for tab in self._tabs.values() if session and tab.session == session), None)
+
+    def _know(self, info: Answer) -> None:
+        if info["type"] != "page" or (self._context and info.get("browserContextId") != self._context):
+            return
+        tab = self._tabs.get(info["targetId"])
+        if tab is None:
+            tab = self._tabs[info["targetId"]] = Tab(info["targetId"], info["url"], info["title"])
+            self._start(self._attach(tab))
+        elif (tab.url, tab.title) != (info["url"], info["title"]):
+            tab.url, tab.title = info["url"], info["title"]
+            self._changed()
+
+    async def _attach(self, tab: Tab) -> None:
+        """Opens a session on the tab. Page.enable stays off: a client with it on has a say in the page's dialogs."""
+        with suppress(Refused, TimeoutError, Gone):
+            answer = await self._cdp.call("Target.attachToTarget", {"targetId": tab.target, "flatten": True})
+            tab.session = answer["sessionId"]
+            await self.sense(tab)
+            self._changed()
+
+    def _forget(self, target: str) -> None:
+        tab = self._tabs.pop(target, None)
+        if tab is None:
+            return
+        if tab is self.shown:
+            self._show(None)
+            self._pick()
+        self._changed()
+
+    def _crash(self, target: str, *, crashed: bool) -> None:
+        tab = self._tabs.get(target)
+        if tab:
+            tab.crashed = crashed
+            self._changed()
+
+    def _see(self, session: str | None, *, visible: bool) -> None:
+        tab = self.of_session(session)
+        if tab is None:
+            return
+        if visible and tab.crashed:
+            self._crash(tab.target, crashed=False)
+        tab.visible_since = (tab.visible_since or time.monotonic()) if visible else 0
+        wait = SETTLE if self.shown else 0
+        asyncio.get_running_loop().call_later(wait, self._pick)
+
+    def _pick(self) -> None:
+        """Shows the tab that came to the front last and stayed there."""
+        settled = time.monotonic() - (SETTLE * 0.9 if self.shown else 0)
+        seen = [tab for tab in self._tabs.values() if tab.session and 0 < tab.visible_since <= settled]
+        latest = max(seen, key=lambda tab: tab.visible_since, default=None)
+        if latest and latest.visible_since > (self.shown.visible_since if self.shown else 0):
+            self._show(latest)
+
+    def _show(self, tab: Tab | None) -> None:
+        if tab is not self.shown:
+            self.shown = tab
+            self._moved.set()
+            self._changed()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        job = asyncio.create_task(work)
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
