@@ -1,0 +1,154 @@
+"""What the four replicas share: who is logged in, what was really published, faults, and a server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import socket
+import threading
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import jinja2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from tests.replicas.faults import Fault
+
+PAGES = Path(__file__).parent / "pages"
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(PAGES), autoescape=True, variable_start_string="[[", variable_end_string="]]"
+)
+SLOWNESS = 0.3
+"""How long a slow replica thinks before each answer (seconds)."""
+
+
+@dataclass
+class Post:
+    """Something that was really published."""
+
+    id: str
+    author: str
+    text: str
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Replica:
+    """A stand-in for one platform. `published` holds what really came to be, `faults` what it does wrong now."""
+
+    platform: ClassVar[str]
+    member: ClassVar[str] = "alice"
+    stranger: ClassVar[str] = "mallory"
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.faults: set[Fault] = set()
+        self.published: list[Post] = []
+        self.requests: list[str] = []
+        self._numbers = itertools.count(1_900_000_000_000_000_001)
+        self.reset()
+        self.app = self._watched(Starlette(routes=[*_shared, *self.routes()]))
+
+    def routes(self) -> list[BaseRoute]:
+        """The platform's own addresses."""
+        raise NotImplementedError
+
+    def cookies(self, member: str) -> dict[str, str]:
+        """The cookies of a browser in which that member is logged in."""
+        raise NotImplementedError
+
+    def reset(self, *faults: Fault) -> None:
+        """Forgets everything, and misbehaves as told from now on."""
+        self.faults = set(faults)
+        self.published.clear()
+        self.requests.clear()
+
+    def login_state(self) -> dict[str, Any]:
+        """A browser's storage state in which the member is logged in; with WRONG_ACCOUNT it is somebody else."""
+        who = self.stranger if Fault.WRONG_ACCOUNT in self.faults else self.member
+        cookies = [
+            {"name": name, "value": value, "domain": "127.0.0.1", "path": "/", "expires": -1, "httpOnly": False}
+            | {"secure": False, "sameSite": "Lax"}
+            for name, value in self.cookies(who).items()
+        ]
+        return {"cookies": cookies, "origins": []}
+
+    def publish(self, author: str, text: str, **more: Any) -> Post:
+        """Makes a post come to be."""
+        post = Post(str(next(self._numbers)), author, text, more)
+        self.published.append(post)
+        return post
+
+    def post(self, number: str) -> Post | None:
+        """The published post of that number."""
+        return next((post for post in self.published if post.id == number), None)
+
+    def page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page from its template; what it plays by itself it finds in `page`, a JSON object of these values."""
+        data = json.dumps(values).replace("</", "<\\/")
+        return HTMLResponse(_TEMPLATES.get_template(name).render(page=data, **values), status)
+
+    def _watched(self, app: Starlette) -> Any:
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                self.requests.append(f"{scope['method']} {scope['path']}")
+            if Fault.SLOW in self.faults:
+                await asyncio.sleep(SLOWNESS)
+            await app(scope, receive, send)
+
+        return watched
+
+
+async def cut(request: Request) -> Response:
+    """Breaks the connection off in the middle of the answer."""
+    transport = cast("Any", request.receive).__self__.transport
+    transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{")
+    transport.close()
+    await asyncio.sleep(0.05)
+    return JSONResponse({})
+
+
+async def _nothing(_: Request) -> Response:
+    return Response(status_code=204)
+
+
+async def _editors(_: Request) -> Response:
+    return FileResponse(PAGES / "editors.js")
+
+
+_shared: list[BaseRoute] = [Route("/favicon.ico", _nothing), Route("/editors.js", _editors)]
+
+
+@contextlib.contextmanager
+def serving(*replicas: Replica) -> Generator[None]:
+    """Serves the replicas, each on a free port of 127.0.0.1, in a thread with a loop of its own."""
+    servers = [_server(replica) for replica in replicas]
+
+    async def serve() -> None:
+        await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in servers))
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="replicas")
+    thread.start()
+    try:
+        yield
+    finally:
+        for server, _ in servers:
+            server.should_exit = True
+        thread.join()
+        for _, listener in servers:
+            listener.close()
+
+
+def _server(replica: Replica) -> tuple[uvicorn.Server, socket.socket]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    replica.origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = uvicorn.Config(replica.app, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+    return uvicorn.Server(config), listener
