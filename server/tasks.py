@@ -69,6 +69,8 @@ class NewTask:
     account_name: str | None = None
     engine: EngineName | None = None
     timeout_ms: int | None = None
+    most_timeout_ms: int | None = None
+    """How long it may take at the most, where the dialect does not have the Tasks API's limits (contract 1.3)."""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     secrets: Mapping[str, str] | None = None
     labels: Mapping[str, str] | None = None
@@ -197,7 +199,7 @@ class TaskService:
             secrets=self._vault.seal(asked.secrets) if asked.secrets else None,
             engine=engine,
             priority=asked.priority,
-            timeout_ms=timeout_for(engine, asked.timeout_ms),
+            timeout_ms=timeout_for(engine, asked.timeout_ms, asked.most_timeout_ms),
             state=TaskState.PAUSED if wants_approval else TaskState.PENDING,
             pause_reason="approval" if wants_approval else None,
             pause_message=preview(tool, parameters) if wants_approval else None,
@@ -302,14 +304,19 @@ class TaskService:
         """The cookies that were kept on the caller's wish."""
         return self._vault.unseal(task.browser_data) if task.browser_data is not None else None
 
-    async def follow(self, task_id: str) -> AsyncGenerator[Task]:
-        """The task now and after each change, until it is final. The caller's right to see it was checked by `get`."""
+    async def follow(self, task_id: str, seconds: float | None = None) -> AsyncGenerator[Task]:
+        """The task now and after each change, until it is final, or for so many seconds.
+
+        The caller's right to see it was checked by `get`.
+        """
+        ends = now() + timedelta(seconds=seconds) if seconds is not None else None
         with self._database.changes.follow(task_id) as follower:
             while (task := await self._tasks.get(task_id)) is not None:
                 yield task
-                if task.state.final:
+                left = (ends - now()).total_seconds() if ends is not None else _FOLLOW_S
+                if task.state.final or left <= 0:
                     return
-                await follower.changed(_FOLLOW_S)
+                await follower.changed(min(left, _FOLLOW_S))
 
     async def wait(self, task: Task, seconds: float) -> Task:
         """The task once it is final or waits for a person, or as it stands after so many seconds."""
@@ -429,14 +436,14 @@ def engine_for(tool: AnyTool, wished: EngineName | None) -> EngineName:
     return wished or ("full" if tool.playbook is None else "lite")
 
 
-def timeout_for(engine: EngineName, wished: int | None) -> int:
+def timeout_for(engine: EngineName, wished: int | None, most: int | None = None) -> int:
     """The time-out in ms (contract 1.3). More than the most is brought down to it: the documents name no error for it."""
     if wished is None:
         return DEFAULT_TIMEOUT_MS[engine]
     if wished < _LEAST_TIMEOUT_MS:
         message = f"'timeout' is in milliseconds and must be at least {_LEAST_TIMEOUT_MS}."
         raise InvalidParameters(message, details={"field": "timeout"})
-    return min(wished, MAX_TIMEOUT_MS[engine])
+    return min(wished, most or MAX_TIMEOUT_MS[engine])
 
 
 def preview(tool: AnyTool, parameters: Parameters) -> str:
