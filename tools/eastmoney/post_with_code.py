@@ -103,7 +103,7 @@ def proof(parameters: PostWithCode) -> Proof:
 
 tool = Tool(
     name="eastmoney.postWithCode",
-    summary="Publish a post on a stock's board at Eastmoney (guba)",
+    summary="Publish a post on a stock's board at Eastmoney (guba).",
     parameters=PostWithCode,
     result=EastmoneyPost,
     goal=goal,

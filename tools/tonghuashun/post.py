@@ -121,7 +121,7 @@ def proof(parameters: Post) -> Proof:
 
 tool = Tool(
     name="tonghuashun.post",
-    summary="Publish an article in Tonghuashun's community (experimental)",
+    summary="Publish an article in Tonghuashun's community (experimental).",
     parameters=Post,
     result=Article,
     goal=goal,

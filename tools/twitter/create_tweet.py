@@ -40,7 +40,7 @@ def proof(parameters: CreateTweet) -> Proof:
 
 tool = Tool(
     name="twitter.createTweet",
-    summary="Publish a post on X (Twitter)",
+    summary="Publish a post on X (Twitter).",
     parameters=CreateTweet,
     result=Published,
     goal=goal,

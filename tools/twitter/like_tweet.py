@@ -55,7 +55,7 @@ def proof(parameters: LikeTweet) -> Proof:
 
 tool = Tool(
     name="twitter.likeTweet",
-    summary="Like a post on X (Twitter)",
+    summary="Like a post on X (Twitter).",
     parameters=LikeTweet,
     result=Like,
     goal=goal,

@@ -53,7 +53,7 @@ def proof(parameters: QuoteTweet) -> Proof:
 
 tool = Tool(
     name="twitter.quoteTweet",
-    summary="Quote a post on X (Twitter) with a text of your own",
+    summary="Quote a post on X (Twitter) with a text of your own.",
     parameters=QuoteTweet,
     result=Quote,
     goal=goal,

@@ -59,7 +59,7 @@ def proof(parameters: ReTweet) -> Proof:
 
 tool = Tool(
     name="twitter.reTweet",
-    summary="Repost a post on X (Twitter)",
+    summary="Repost a post on X (Twitter).",
     parameters=ReTweet,
     result=Repost,
     goal=goal,

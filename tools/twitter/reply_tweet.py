@@ -49,7 +49,7 @@ def proof(parameters: ReplyTweet) -> Proof:
 
 tool = Tool(
     name="twitter.replyTweet",
-    summary="Reply to a post on X (Twitter)",
+    summary="Reply to a post on X (Twitter).",
     parameters=ReplyTweet,
     result=Reply,
     goal=goal,

@@ -90,7 +90,7 @@ def proof(parameters: Post) -> Proof:
 
 tool = Tool(
     name="xueqiu.post",
-    summary="Publish a post on Xueqiu",
+    summary="Publish a post on Xueqiu.",
     parameters=Post,
     result=XueqiuPost,
     goal=goal,
