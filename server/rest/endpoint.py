@@ -64,14 +64,15 @@ def caller_of(request: Request) -> Caller:
 
 
 def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
-    """One route a path, so that 405 names every method that the path has. Paths keep the order of the list."""
+    """One route a path, so that 405 names every method that the path has; fixed paths come before those with a parameter."""
     paths: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
         if endpoint.method in paths.setdefault(endpoint.path, {}):
             message = f"{endpoint.method} {endpoint.path} is listed twice"
             raise ValueError(message)
         paths[endpoint.path][endpoint.method] = endpoint
-    return [Route(path, _dispatch(methods), methods=list(methods)) for path, methods in paths.items()]
+    fixed_first = sorted(paths.items(), key=lambda item: "{" in item[0])
+    return [Route(path, _dispatch(methods), methods=list(methods)) for path, methods in fixed_first]
 
 
 def _dispatch(methods: Mapping[str, Endpoint]) -> Handler:
