@@ -1,0 +1,206 @@
+"""What must come of each fault on each platform: the table that the tests play and that docs/faults.md is made of.
+
+`python -m tests.replicas.table > docs/faults.md` writes the page anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.replicas import eastmoney, tonghuashun, twitter, xueqiu
+from tests.replicas.faults import Fault
+
+PLATFORMS = ("twitter", "xueqiu", "eastmoney", "tonghuashun")
+NAMES = {"twitter": "X", "xueqiu": "Xueqiu", "eastmoney": "Eastmoney", "tonghuashun": "Tonghuashun"}
+COMPLETED = "completed"
+
+
+@dataclass(frozen=True)
+class End:
+    """How the task ends: `completed` or the error's code; what was really published; whether a person was asked."""
+
+    state: str
+    published: int
+    retry_after: int | None = None
+    review: bool = False
+    asked: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault, in words for people, and its end on each platform (a platform where it cannot happen is missing)."""
+
+    title: str
+    what: str
+    ends: Mapping[str, End]
+    faults: tuple[Fault, ...] = ()
+    person: bool = False
+    """Whether a person comes and deals with what the site asks for."""
+
+
+def everywhere(end: End) -> dict[str, End]:
+    """The same end on every platform."""
+    return dict.fromkeys(PLATFORMS, end)
+
+
+def limited(**seconds: int | None) -> dict[str, End]:
+    """RATE_LIMITED, with the seconds that each platform says."""
+    return {platform: End("RATE_LIMITED", 0, seconds[platform]) for platform in PLATFORMS}
+
+
+DONE = End(COMPLETED, 1)
+UNCERTAIN = "OUTCOME_UNCERTAIN"
+WAITS = {module.__name__.rpartition(".")[2]: module.WAIT for module in (twitter, xueqiu, eastmoney, tonghuashun)}
+
+ROWS = (
+    Row("No fault", "The site does what it should.", everywhere(DONE)),
+    Row("Slow", "Every answer of the site takes a while.", everywhere(DONE), (Fault.SLOW,)),
+    Row(
+        "Silent drop",
+        "The click is taken, and nothing ever comes of it.",
+        everywhere(End(UNCERTAIN, 0)),
+        (Fault.SILENT_DROP,),
+    ),
+    Row(
+        "Network cut after the click",
+        "The site publishes, and the connection breaks before it can say so.",
+        everywhere(End(UNCERTAIN, 1)),
+        (Fault.CUT,),
+    ),
+    Row(
+        "Moved selector",
+        "The site was rebuilt: editor and button are not where they were.",
+        everywhere(End("PAGE_CHANGED", 0)),
+        (Fault.MOVED,),
+    ),
+    Row(
+        "Duplicate",
+        "The site says that this text was published before.",
+        everywhere(End("DUPLICATE_CONTENT", 0)),
+        (Fault.DUPLICATE,),
+    ),
+    Row("Text refused", "The site does not want this text.", everywhere(End("CONTENT_REJECTED", 0)), (Fault.REJECTED,)),
+    Row(
+        "Rate limit with a number",
+        "The site says how long to wait; the error's `retryAfter` says it too.",
+        limited(**WAITS),
+        (Fault.RATE_LIMIT,),
+    ),
+    Row(
+        "Rate limit without a number",
+        "The site only says that it was too often.",
+        limited(**dict.fromkeys(PLATFORMS)),
+        (Fault.RATE_LIMIT_BARE,),
+    ),
+    Row(
+        "Answer 200 with errors",
+        "The site answers 200, and in the answer that it did not work.",
+        everywhere(End("PLATFORM_ERROR", 0)),
+        (Fault.ERRORS,),
+    ),
+    Row(
+        "Errors beside a made post",
+        "The answer holds errors, and the new post all the same.",
+        {"twitter": DONE},
+        (Fault.PARTIAL,),
+    ),
+    Row(
+        "Answer at an unknown address",
+        "The answer comes from an address that is not known; only the toast links to the new post.",
+        {"twitter": DONE},
+        (Fault.NO_ANSWER,),
+    ),
+    Row(
+        "Hidden by review",
+        "The site takes the post but does not show it yet: the result says `review: true`.",
+        everywhere(End(COMPLETED, 1, review=True)),
+        (Fault.REVIEW,),
+    ),
+    Row(
+        "Logged out",
+        "The stored login does not hold any more.",
+        everywhere(End("AUTHENTICATION_FAILED", 0)),
+        (Fault.LOGGED_OUT,),
+    ),
+    Row(
+        "Wrong account",
+        "Somebody else is logged in than the account says.",
+        everywhere(End("AUTHENTICATION_FAILED", 0)),
+        (Fault.WRONG_ACCOUNT,),
+    ),
+    Row(
+        "No right to write",
+        "The account may not write articles there.",
+        {"tonghuashun": End("PLATFORM_ERROR", 0)},
+        (Fault.NO_RIGHTS,),
+    ),
+    Row("Lock banner", "The site has limited the account.", everywhere(End("ACCOUNT_SUSPENDED", 0)), (Fault.LOCKED,)),
+    Row(
+        "Challenge, and a person comes",
+        "The site wants a person; the task waits, somebody deals with it in the live view, the task goes on.",
+        everywhere(End(COMPLETED, 1, asked=True)),
+        (Fault.CHALLENGE,),
+        person=True,
+    ),
+    Row(
+        "Challenge, and nobody comes",
+        "The site wants a person; nobody comes in time.",
+        everywhere(End("CHALLENGE_REQUIRED", 0, asked=True)),
+        (Fault.CHALLENGE,),
+    ),
+    Row(
+        "Challenge after the click",
+        "The site wants a person after the click, nobody comes, and it does not say what became of the post.",
+        everywhere(End(UNCERTAIN, 0, asked=True)),
+        (Fault.CHALLENGE_AFTER,),
+    ),
+)
+
+
+def words(end: End | None) -> str:
+    """The end in a cell of the page."""
+    if end is None:
+        return "-"
+    asked = "waits for a person; " if end.asked else ""
+    if end.state == COMPLETED:
+        return f"{asked}completed" + (", `review: true`" if end.review else "")
+    wait = f", `retryAfter` {end.retry_after}" if end.retry_after else ""
+    return f"{asked}`{end.state}`{wait}"
+
+
+def markdown() -> str:
+    """The page: what comes of each fault on each platform."""
+    head = "| Fault | What happens | " + " | ".join(NAMES[platform] for platform in PLATFORMS) + " |"
+    lines = [
+        f"| {row.title} | {row.what} | " + " | ".join(words(row.ends.get(platform)) for platform in PLATFORMS) + " |"
+        for row in ROWS
+    ]
+    return "\n".join((*INTRODUCTION, head, "|---" * (2 + len(PLATFORMS)) + "|", *lines, "", *CLOSING, ""))
+
+
+INTRODUCTION = (
+    "# What comes of each fault",
+    "",
+    "<!-- Made by `python -m tests.replicas.table > docs/faults.md`; a test fails when it is not up to date. -->",
+    "",
+    "The four platforms cannot be told to misbehave, so small stand-ins can: sites on loopback that copy what is publicly",
+    "known of the platforms' pages (`tests/replicas/`). The tests play a publishing tool of each platform with the lite engine",
+    "against each fault and look at two things: how the task ends, and what was really published.",
+    "",
+)
+CLOSING = (
+    "`completed` always means that the post was read back, or that the site gave it a number and is still reviewing it.",
+    "",
+    "`OUTCOME_UNCERTAIN` means that the click went out and no proof came back: it may have been published or not. Such a task",
+    "is never repeated by itself, and it counts against the account's caps. Look at the account on the site; when the post is",
+    "not there, create the task again.",
+    "",
+    "`PAGE_CHANGED` before anything was published hands the task to the full engine where one is configured; a user can also",
+    "put new selectors in the place of the old ones without touching code, see [adding-a-tool.md](adding-a-tool.md).",
+)
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(markdown())
