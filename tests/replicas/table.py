@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agent.watch import RATE_SECONDS
 from tests.replicas import eastmoney, tonghuashun, twitter, xueqiu
 from tests.replicas.faults import Fault
 
@@ -42,11 +43,6 @@ class Row:
 def everywhere(end: End) -> dict[str, End]:
     """The same end on every platform."""
     return dict.fromkeys(PLATFORMS, end)
-
-
-def limited(**seconds: int | None) -> dict[str, End]:
-    """RATE_LIMITED, with the seconds that each platform says."""
-    return {platform: End("RATE_LIMITED", 0, seconds[platform]) for platform in PLATFORMS}
 
 
 DONE = End(COMPLETED, 1)
@@ -84,13 +80,13 @@ ROWS = (
     Row(
         "Rate limit with a number",
         "The site says how long to wait; the error's `retryAfter` says it too.",
-        limited(**WAITS),
+        {platform: End("RATE_LIMITED", 0, WAITS[platform]) for platform in PLATFORMS},
         (Fault.RATE_LIMIT,),
     ),
     Row(
         "Rate limit without a number",
-        "The site only says that it was too often.",
-        limited(**dict.fromkeys(PLATFORMS)),
+        "The site only says that it was too often; a quarter of an hour is a guess.",
+        everywhere(End("RATE_LIMITED", 0, RATE_SECONDS)),
         (Fault.RATE_LIMIT_BARE,),
     ),
     Row(

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from tests.replicas.faults import Fault
 from tests.replicas.replica import Post, Replica, cut
 
-WAIT = 900
+WAIT = 700
 """The seconds that a rate limit with a number says."""
 
 

@@ -14,10 +14,10 @@ AI_MARK = ("label:has-text('AI') input[type=checkbox]",)
 AI_MARKED = ("#sendnewt label:has-text('AI') input[type=checkbox]:checked",)
 POST_TEXT = ("#newscontent .newstext", "#zwconbody .stockcodec", ".article-body", "#zwconbody")
 MISSING = (".error404", "text=/帖子不存在|已被删除|审核中|正在审核/")
-LOGIN = (".gubaloginlink:visible",)
-MEMBER = (".logoutbtn:visible", "a:text-is('退出'):visible")
-NAME = (".topbarhaslogin .username:visible", ".headerusername .username:visible")
-SLIDER = ("iframe[src*=captcha i]", "[id*=captcha i]:visible", "[class*=slider-verify i]:visible")
+LOGIN = (".gubaloginlink",)
+MEMBER = (".logoutbtn", "[class*=logout i]")
+NAME = (".topbarhaslogin .username", ".headerusername .username")
+SLIDER = ("iframe[src*=captcha i]", "[id*=captcha i]", "[class*=slider-verify i]")
 
 SELECTORS: dict[str, Selector] = {
     "form": FORM,

@@ -12,7 +12,8 @@ site = Site(
     home="https://guba.eastmoney.com",
     hosts=("eastmoney.com", "*.eastmoney.com", "*.dfcfw.com"),
     login_url="https://passport2.eastmoney.com/pub/login",
-    logged_in=Signs(selectors=page.MEMBER, cookies=("ut",)),
+    # The cookies ct and ut stay when the login has run out, so only the page's own word counts.
+    logged_in=Signs(selectors=page.MEMBER),
     logged_out=Signs(
         urls=(r"^https?://passport2?\.eastmoney\.com/", r"^https?://[^/]+/pub/login"), selectors=page.LOGIN
     ),

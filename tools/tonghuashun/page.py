@@ -15,7 +15,7 @@ NEXT = ('a[data-statid="sns_work_desktop.editor.next"]',)
 PUBLISH = ("div.button_publish.item.editor-btn.editor-main-btn", ".button_publish")
 POST_TEXT = (".post-detail .content", "#detail_content", ".article-content")
 MISSING = (".error-page", "text=/帖子不存在|已被删除|审核中|正在审核/")
-SLIDER = ("iframe[src*=captcha i]", "[id*=captcha i]:visible", "#slicaptcha:visible")
+SLIDER = ("iframe[src*=captcha i]", "[id*=captcha i]", "#slicaptcha")
 
 SELECTORS: dict[str, Selector] = {
     "new": NEW,

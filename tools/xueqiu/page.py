@@ -21,8 +21,8 @@ AI_MARKED = (
 )
 POST_TEXT = ("article .article__bd__detail", ".article__bd__detail")
 MISSING = (".error__page", ".page-error", "text=/页面不存在|已被删除|审核中|正在审核/")
-LOGIN = (".newLogin_modal:visible", ".nav__login:visible", "text=立即登录")
-SLIDER = ("#waf_nc_block:visible", ".waf-nc-mask:visible")
+LOGIN = (".newLogin_modal", ".nav__login", "text=立即登录")
+SLIDER = ("#waf_nc_block", ".waf-nc-mask")
 
 SELECTORS: dict[str, Selector] = {
     "placeholder": PLACEHOLDER,
