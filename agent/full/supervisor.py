@@ -1,0 +1,82 @@
+"""The full engine: gives each task a runner and a Chromium of its own, and lets nothing of them survive it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Playwright, async_playwright
+
+from agent.engine import Assignment, Desk, EngineName, Outcome
+from agent.full.brief import Brief
+from agent.full.nursery import Nursery
+from agent.full.run import Run
+from agent.full.settings import FullSettings
+from agent.full.warm import Pairs
+from agent.proving import play_proof
+from tools.errors import BrowserFailed, ModelUnavailable
+
+
+class FullEngine:
+    """Carries out assignments with an LLM agent."""
+
+    def __init__(self, settings: FullSettings) -> None:
+        self.name: EngineName = "full"
+        self.settings = settings
+        self.nursery = Nursery(settings.run_folder)
+        self.pairs = Pairs(
+            settings.chromium, settings.run_folder, settings.warm, self.nursery, sandbox=settings.sandbox
+        )
+        self.playwright: Playwright | None = None
+        self.starting = asyncio.Lock()
+
+    async def warm_up(self) -> None:
+        """Begins to make the pairs that are kept ready; without it the first task waits for its own."""
+        self.pairs.fill()
+
+    async def carry_out(self, assignment: Assignment, desk: Desk) -> Outcome:
+        """See agent.engine.Engine."""
+        settings = self.settings
+        if not settings.base_url or not (assignment.options.model or settings.model):
+            raise ModelUnavailable("No language model is configured: set WEBHAND_LLM_BASE_URL and WEBHAND_LLM_MODEL")
+        brief = Brief(assignment, settings.origins, settings.private_network)
+        brief.check()
+        pair = await self.pairs.take(assignment.options.proxy)
+        try:
+            return await Run(settings, brief, desk, pair, partial(self.prove, brief)).carry_out()
+        finally:
+            desk.show(None)
+            await asyncio.shield(asyncio.ensure_future(self.pairs.give_back(pair)))
+
+    async def prove(self, brief: Brief, cdp_url: str, readings: Mapping[str, str]) -> Mapping[str, Any]:
+        """Reads a result back on a page of its own in the task's browser. Raises a Failure where it is not there."""
+        assignment, site = brief.assignment, brief.site
+        if site is None:
+            return readings
+        try:
+            browser = await (await self.hands()).chromium.connect_over_cdp(cdp_url)
+            try:
+                page = await browser.contexts[0].new_page()
+                return await play_proof(page, assignment.tool, assignment.parameters, readings, site, brief.origins)
+            finally:
+                await browser.close()
+        except PlaywrightError as error:
+            raise BrowserFailed("The browser was lost while the result was read back") from error
+
+    async def hands(self) -> Playwright:
+        """Playwright, started when it is first needed."""
+        async with self.starting:
+            if self.playwright is None:
+                self.playwright = await async_playwright().start()
+        return self.playwright
+
+    async def close(self) -> None:
+        """See agent.engine.Engine."""
+        await self.pairs.close()
+        await self.nursery.close()
+        if self.playwright is not None:
+            await self.playwright.stop()
+            self.playwright = None

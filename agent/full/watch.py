@@ -1,0 +1,173 @@
+"""The supervisor's own eyes on a task's Chromium, over a DevTools connection that the agent knows nothing of.
+
+browser-use does not notice a crashed renderer and waits minutes for a frozen browser; here both are seen within seconds. The same
+connection carries what must work whatever the agent does: putting a login in, taking cookies out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from agent.cdp import Cdp, Gone, Refused
+from tools.errors import BrowserFailed
+
+PING_SECONDS = 5.0
+FROZEN_SECONDS = 20.0
+COOKIE_FIELDS = ("name", "value", "domain", "path", "httpOnly", "secure", "sameSite")
+# Put in before a page's own scripts run, once per origin and document, and never over what the page has stored since.
+FILL_STORAGE = """((stored) => {
+    const own = stored[self.origin];
+    if (own && self === top) try {
+        for (const {name, value} of own) if (localStorage.getItem(name) === null) localStorage.setItem(name, value);
+    } catch {}
+})(%s)"""
+READ_STORAGE = (
+    "({origin: self.origin, localStorage: Object.entries(localStorage).map(([name, value]) => ({name, value}))})"
+)
+
+
+class Watch:
+    """One Chromium, watched. `hosts`: those whose pages its tabs have shown or tried to."""
+
+    def __init__(self) -> None:
+        self.cdp: Cdp
+        self.crashed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.hosts: set[str] = set()
+        self.pages: dict[str, str] = {}
+        self.kinds: dict[str, str] = {}
+        self.setup: list[tuple[str, Mapping[str, object]]] = []
+        self.waiting: set[asyncio.Task[None]] = set()
+        self.stored: Mapping[str, Any] = {}
+
+    @classmethod
+    async def open(cls, cdp_url: str) -> Watch:
+        """Watches the browser at that DevTools URL. Raises BrowserFailed."""
+        watch = cls()
+        try:
+            watch.cdp = await Cdp.open(cdp_url, watch.hear)
+            await watch.cdp.call("Target.setDiscoverTargets", {"discover": True})
+            await watch.cdp.call(
+                "Target.setAutoAttach",
+                {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": [{"type": "page"}]},
+            )
+        except (Gone, Refused, TimeoutError) as error:
+            raise BrowserFailed from error
+        return watch
+
+    def hear(self, method: str, parameters: dict[str, Any], _session: str | None) -> None:
+        """Takes an event; never waits."""
+        if method in {"Target.targetCreated", "Target.targetInfoChanged"}:
+            target = parameters["targetInfo"]
+            self.kinds[target["targetId"]] = target["type"]
+            if target["type"] == "page" and (host := urlsplit(target["url"]).hostname):
+                self.hosts.add(host)
+        elif method == "Target.targetCrashed" and self.kinds.get(parameters["targetId"]) == "page":
+            if not self.crashed.done():
+                self.crashed.set_result(str(parameters.get("status", "")))
+        elif method == "Target.attachedToTarget":
+            self.pages[parameters["sessionId"]] = parameters["targetInfo"]["targetId"]
+            task = asyncio.ensure_future(self.furnish(parameters["sessionId"]))
+            self.waiting.add(task)
+            task.add_done_callback(self.waiting.discard)
+        elif method == "Target.detachedFromTarget":
+            self.pages.pop(parameters["sessionId"], None)
+
+    async def furnish(self, session: str) -> None:
+        """Gives a tab what every tab of the task has, then lets it run."""
+        with suppress(Gone, Refused, TimeoutError):
+            for method, parameters in self.setup:
+                await self.cdp.post(method, parameters, session)
+            await self.cdp.post("Runtime.runIfWaitingForDebugger", {}, session)
+
+    async def restore(self, state: Mapping[str, Any] | None, locale: str, timezone: str) -> None:
+        """Puts a login in and sets where in the world the browser is. Raises BrowserFailed."""
+        self.stored = state or {}
+        self.setup = await self.world(locale, timezone)
+        if origins := self.stored.get("origins"):
+            stored = {origin["origin"]: origin.get("localStorage", []) for origin in origins}
+            script = FILL_STORAGE % json.dumps(stored)
+            self.setup += [("Page.enable", {}), ("Page.addScriptToEvaluateOnNewDocument", {"source": script})]
+        cookies = [cookie_in(cookie) for cookie in self.stored.get("cookies", [])]
+        try:
+            await self.cdp.call("Storage.setCookies", {"cookies": cookies})
+        except (Gone, Refused, TimeoutError) as error:
+            raise BrowserFailed("The account's cookies could not be put into the browser") from error
+        for session in list(self.pages):
+            await self.furnish(session)
+
+    async def world(self, locale: str, timezone: str) -> list[tuple[str, Mapping[str, object]]]:
+        """The commands that set language and time zone of a tab; none where they are the usual ones."""
+        commands: list[tuple[str, Mapping[str, object]]] = []
+        if timezone != "UTC":
+            commands.append(("Emulation.setTimezoneOverride", {"timezoneId": timezone}))
+        if locale != "en-US":
+            with suppress(Gone, Refused, TimeoutError):
+                agent = (await self.cdp.call("Browser.getVersion"))["userAgent"]
+                languages = {"userAgent": agent, "acceptLanguage": f"{locale},{locale.partition('-')[0]}"}
+                commands.append(("Emulation.setUserAgentOverride", languages))
+            commands.append(("Emulation.setLocaleOverride", {"locale": locale}))
+        return commands
+
+    async def state(self) -> dict[str, Any]:
+        """The browser's storage state: all cookies, and the local storage of the pages that are open and of those put in before.
+
+        Raises Gone, Refused or TimeoutError.
+        """
+        cookies = (await self.cdp.call("Storage.getCookies", seconds=2))["cookies"]
+        origins = {origin["origin"]: origin for origin in self.stored.get("origins", [])}
+        for session in list(self.pages):
+            with suppress(Refused, TimeoutError):
+                answer = await self.cdp.call(
+                    "Runtime.evaluate", {"expression": READ_STORAGE, "returnByValue": True}, session, seconds=0.2
+                )
+                found = answer["result"].get("value")
+                if found and found["localStorage"] and found["origin"] != "null":
+                    origins[found["origin"]] = found
+        return {"cookies": [cookie_out(cookie) for cookie in cookies], "origins": list(origins.values())}
+
+    async def trouble(self) -> None:
+        """Returns never; raises BrowserFailed when a page's renderer crashes or the browser stops answering."""
+        pinging = asyncio.ensure_future(self.ping())
+        try:
+            await asyncio.wait({pinging, self.crashed}, return_when=asyncio.FIRST_COMPLETED)
+            if self.crashed.done():
+                raise BrowserFailed("A page crashed in the browser: try again, or give the task more memory")
+            await pinging
+        finally:
+            pinging.cancel()
+
+    async def ping(self) -> None:
+        """Asks the browser again and again for a sign of life. Raises BrowserFailed."""
+        while True:
+            try:
+                await self.cdp.call("Browser.getVersion", seconds=FROZEN_SECONDS)
+            except TimeoutError:
+                raise BrowserFailed(f"The browser froze: it did not answer for {FROZEN_SECONDS:.0f} seconds") from None
+            except (Gone, Refused):
+                raise BrowserFailed("The browser died: try again; 'webhand doctor' checks the browser") from None
+            await asyncio.sleep(PING_SECONDS)
+
+    async def close(self) -> None:
+        """Looks away."""
+        for task in list(self.waiting):
+            task.cancel()
+        await self.cdp.close()
+
+
+def cookie_in(cookie: Mapping[str, Any]) -> dict[str, Any]:
+    """A cookie of a storage state as DevTools takes it."""
+    found = {name: cookie[name] for name in COOKIE_FIELDS if cookie.get(name) is not None}
+    if (cookie.get("expires") or -1) > 0:
+        found["expires"] = cookie["expires"]
+    return found
+
+
+def cookie_out(cookie: Mapping[str, Any]) -> dict[str, Any]:
+    """A cookie of DevTools as a storage state has it."""
+    found = {name: cookie[name] for name in COOKIE_FIELDS if name in cookie}
+    return {"sameSite": "Lax", **found, "expires": cookie.get("expires", -1)}
