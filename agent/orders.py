@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,21 @@ class Orders:
     """What every worker needs to know to begin."""
 
     def __init__(
-        self, catalog: Catalog, vault: Vault, accounts: AccountStore, profiles: ProfileStore, artifacts: ArtifactStore
+        self,
+        catalog: Catalog,
+        vault: Vault,
+        accounts: AccountStore,
+        profiles: ProfileStore,
+        artifacts: ArtifactStore,
+        proxies: Mapping[str, str] | None = None,
     ) -> None:
+        """`proxies`: upstream proxies by country code, lower case. Tasks are stored with the code: a URL may hold a password."""
         self._catalog = catalog
         self._vault = vault
         self._accounts = accounts
         self._profiles = profiles
         self._artifacts = artifacts
+        self._proxies = dict(proxies or {})
 
     async def assignment(self, task: Task, folder: Path) -> Assignment:
         """The assignment of a claimed task. Raises a Failure when the catalogue, the account or a file is not there any more."""
@@ -47,7 +56,7 @@ class Orders:
             tool=tool,
             site=self._catalog.site(task.platform) if tool.account else None,
             parameters=parameters,
-            options=options_of(task.options),
+            options=replace(options_of(task.options), proxy=self._proxies.get(task.options.get("proxy", ""))),
             folder=folder,
             login=await self._login(task),
             secrets=self._vault.unseal(task.secrets) if task.secrets is not None else {},
@@ -102,7 +111,7 @@ class Orders:
 
 
 def options_of(stored: Mapping[str, Any]) -> Options:
-    """The options as they were stored with the task."""
+    """The options as they were stored with the task, but for the proxy, of which only the country is stored."""
     domains = stored.get("allowed_domains")
     return Options(
         viewport=Viewport(
@@ -113,7 +122,6 @@ def options_of(stored: Mapping[str, Any]) -> Options:
         structured_output=stored.get("structured_output"),
         highlight_elements=stored.get("highlight_elements", True),
         use_adblock=stored.get("use_adblock", True),
-        proxy=stored.get("proxy"),
         save_browser_data=stored.get("save_browser_data", False),
         record=stored.get("record", False),
         model=stored.get("model"),

@@ -128,8 +128,12 @@ class Sender:
 class CheckedTransport(httpx.AsyncBaseTransport):
     """Connects to addresses that it has resolved and checked itself."""
 
-    def __init__(self, *, private: bool, tls: ssl.SSLContext | None, look_up: Resolve) -> None:
+    def __init__(
+        self, *, private: bool, tls: ssl.SSLContext | None = None, look_up: Resolve = resolve, loopback: bool = True
+    ) -> None:
+        """`loopback`: whether it may be called by whoever names it, though private addresses may not."""
         self._private = private
+        self._loopback = loopback
         self._look_up = look_up
         # A kept connection is found again by its address, and two names may share one: each call gets its own.
         alone = httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -143,7 +147,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         if not found:
             message = "the name does not resolve"
             raise httpx.ConnectError(message, request=request)
-        allowed = [address for address in found if admits(host, address, private=self._private)]
+        allowed = [address for address in found if self._admits(host, address)]
         if not allowed:
             raise AddressRefused(AddressRefused.__doc__ or "", request=request)
         tries = [_at(request, address, share=1 / len(allowed)) for address in allowed]
@@ -157,6 +161,11 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Closes every connection."""
         await self._inner.aclose()
+
+    def _admits(self, host: str, address: Address) -> bool:
+        if not self._loopback:
+            return self._private or not is_private(address)
+        return admits(host, address, private=self._private)
 
 
 def _at(request: httpx.Request, address: Address, *, share: float) -> httpx.Request:

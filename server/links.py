@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
+from urllib.parse import quote
 
-from server.live import live_url
+from server.live_door import live_url
 from server.signing import Signer
 from storage.tables import Artifact, Task
 
-FILE = "file"
+FILE, UPLOAD = "file", "upload"
+"""The purposes of the tokens."""
+_UPLOAD_S = 3600.0
 
 
 class Links:
-    """Makes links to live views, task pages and files."""
+    """Makes links to live views, task pages, shared pages and files.
+
+    Links stay the same for a while, so that an `<iframe>` or a cache that gets one again and again does not load it each time.
+    """
 
     def __init__(self, signer: Signer, public_url: str, *, live_seconds: float, file_seconds: float = 3600) -> None:
         self._signer = signer
@@ -22,13 +29,34 @@ class Links:
 
     def live(self, task: Task, *, control: bool = True) -> str:
         """The task's live view; with `control` whoever has the link may also take over."""
-        return live_url(self._signer, self.public_url, task.id, seconds=self._live_seconds, control=control)
+        # Half a second beyond the whole one: what `live_url` adds to the present is rounded down.
+        seconds = lasting(self._live_seconds) - time.time() + 0.5
+        return live_url(self._signer, self.public_url, task.id, seconds=seconds, control=control)
 
-    def file(self, artifact: Artifact) -> str:
-        """The file's bytes, without any header."""
-        token = self._signer.sign(FILE, artifact.id, expires=round(time.time() + self._file_seconds))
-        return f"{self.public_url}/files/{token}/{artifact.name}"
+    def file(self, artifact: Artifact, name: str | None = None) -> str:
+        """The file's bytes, without any header. A JPEG under a `name` that ends in .png is sent as a PNG."""
+        token = self._signer.sign(FILE, artifact.id, expires=lasting(self._file_seconds))
+        return f"{self.public_url}/files/{token}/{quote(name or artifact.name, safe='')}"
+
+    def screenshot(self, artifact: Artifact) -> str:
+        """A step's picture as a PNG; its name holds the task's id and the step's number (contract 3.7)."""
+        return self.file(artifact, f"{artifact.task_id}-step-{artifact.step}.png")
+
+    def upload(self, artifact: Artifact) -> str:
+        """Where an announced file is to be PUT, without any header but its Content-Type."""
+        token = self._signer.sign(UPLOAD, artifact.id, expires=lasting(_UPLOAD_S))
+        return f"{self.public_url}/files/upload/{token}"
+
+    def share(self, task: Task) -> str | None:
+        """The page that everybody who has the link may read; None: the task is not shared."""
+        return f"{self.public_url}/share/{task.share_token}" if task.share_token else None
 
     def task_page(self, task: Task) -> str:
         """The task's page for people who have a key."""
         return f"{self.public_url}/tasks/{task.id}"
+
+
+def lasting(seconds: float) -> int:
+    """When a link ends that is good for `seconds`, or up to a quarter more: the next whole quarter, as Unix time."""
+    quarter = seconds / 4
+    return math.ceil((math.floor(time.time() / quarter) + 1) * quarter + seconds)

@@ -145,9 +145,13 @@ class Settings(BaseSettings):
     strict_models: bool = Field(
         default=False, description="Whether run-task refuses models that the hosted service did not know."
     )
+    record: bool = Field(default=True, description="Whether tasks that come through Cloud v1 are recorded as a video.")
     balance: float = Field(10_000, ge=0, description="Balance in cents from which GET /balance counts down.")
+    enforce_balance: bool = Field(
+        default=False, description="Whether new Cloud v1 tasks are refused (402) once that balance is used up."
+    )
     search_url: str | None = Field(
-        None, description="Search page for simple-search, with `{query}` in it; unset: those calls answer 501."
+        None, description="Search page for simple-search and search-url, with `{query}` in it; unset: those calls answer 501."
     )
 
     # -- live view

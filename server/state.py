@@ -12,9 +12,14 @@ from server.accounts import AccountService
 from server.auth import Verifier
 from server.links import Links
 from server.meter import Meter
+from server.models import Models
+from server.profiles import ProfileService
+from server.rest.documents import Documents
+from server.schedules import ScheduleService
 from server.settings import Settings
 from server.signing import Signer
 from server.tasks import TaskService
+from server.webhooks import WebhookService
 from storage.artifacts import ArtifactStore
 from storage.database import Database
 from storage.keys import KeyStore
@@ -40,6 +45,11 @@ class State(TypedDict):
     accounts: AccountService
     artifacts: ArtifactStore
     profiles: ProfileStore
+    browser_profiles: ProfileService
+    schedules: ScheduleService
+    models: Models
+    webhooks: WebhookService
+    documents: Documents
     queue: Queue
     links: Links
     worker: Worker | None

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from storage.database import Database
-from storage.tables import Profile
+from storage.idempotency import answered
+from storage.tables import Idempotency, Profile
 
 
 class ProfileStore:
@@ -18,9 +20,20 @@ class ProfileStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, profile: Profile) -> Profile:
-        """Stores a new profile."""
+    async def add(self, profile: Profile, idempotency: Idempotency | None = None) -> Profile:
+        """Stores a new profile, or gives back the one that answers the request already. Raises IdempotencyClash."""
+        try:
+            return await self._add(profile, idempotency)
+        except IntegrityError:
+            if idempotency is None:
+                raise
+            return await self._add(profile, idempotency)  # the same request at the same moment was first
+
+    async def _add(self, profile: Profile, idempotency: Idempotency | None) -> Profile:
         async with self._database.writing() as session:
+            earlier = await answered(session, idempotency) if idempotency is not None else None
+            if earlier is not None:
+                return await session.get(Profile, earlier) or profile
             session.add(profile)
         return profile
 

@@ -1,0 +1,74 @@
+"""What goes back when a request cannot be answered: `{"detail": "..."}`, and for a 422 the complaints (3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from server.door import BodyTooLarge, UnsupportedType
+from server.errors import status_of as usual_status
+from server.rest.cloud.balance import InsufficientCredits
+from server.rest.cloud.parsing import Unprocessable
+from server.rest.cloud.search import NoSearchPage, SiteUnreadable
+from tools.errors import Conflict, Failure, IdempotencyReused, Internal, InvalidParameters, TaskNotFound
+
+_log = structlog.get_logger(__name__)
+
+STATUSES: Mapping[type[Failure], int] = {
+    InvalidParameters: 422,
+    IdempotencyReused: 409,
+    Conflict: 400,
+    InsufficientCredits: 402,
+    BodyTooLarge: 413,
+    UnsupportedType: 415,
+    NoSearchPage: 501,
+    SiteUnreadable: 502,
+}
+"""Where this dialect's status is another than the usual one."""
+
+
+def status_of(failure: type[Failure]) -> int:
+    """The HTTP status of a failure: of the nearest class that has one."""
+    return next((STATUSES[kind] for kind in failure.__mro__ if kind in STATUSES), usual_status(failure()))
+
+
+def refuse(_request: Request, failure: Exception) -> Response:
+    """A failure in this dialect's words."""
+    assert isinstance(failure, Failure)  # noqa: S101  # registered for nothing else
+    status = status_of(type(failure))
+    headers = {"Retry-After": str(failure.retry_after)} if failure.retry_after is not None else {}
+    if status == 401:  # RFC 9110
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(failure, InvalidParameters):
+        return JSONResponse({"detail": complaints(failure)}, status, headers)
+    return JSONResponse({"detail": words(failure)}, status, headers)
+
+
+def words(failure: Failure) -> str:
+    """What is said: the documented text where there is one."""
+    return "Task not found" if isinstance(failure, TaskNotFound) else failure.message
+
+
+def complaints(failure: InvalidParameters) -> object:
+    """The complaints of a failure, also of one that comes from below and names its field in its details."""
+    if isinstance(failure, Unprocessable):
+        return failure.complaints
+    field = failure.details.get("field")
+    loc = ["body", field] if isinstance(field, str) else ["body"]
+    return [{"loc": loc, "msg": failure.message, "type": "value_error"}]
+
+
+def refuse_http(_request: Request, error: Exception) -> Response:
+    """What the router itself refuses: no such path, no such method."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    return JSONResponse({"detail": error.detail}, error.status_code, dict(error.headers or {}))
+
+
+async def refuse_defect(_request: Request, error: Exception) -> Response:
+    """A defect of ours: logged with its traceback, shown without."""
+    _log.error("request.broke", exc_info=error)
+    return JSONResponse({"detail": Internal().message}, 500)
