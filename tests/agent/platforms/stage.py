@@ -1,0 +1,109 @@
+"""Plays tools on the replicas with the lite engine, as the worker would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.engine import Assignment, Login, Options, Outcome, Reason, StepReport, Window
+from agent.lite import LiteEngine
+from tests.replicas.replica import Replica
+from tools.catalog import Catalog
+from tools.errors import ChallengeRequired, Failure
+from tools.pace import paced
+from tools.tool import AnyTool
+
+PACE = 0.08
+"""Tests that let a tool wait in vain wait this part of what it would wait on the real site."""
+
+
+@dataclass
+class Bench:
+    """The worker's desk: it records what is reported, and asks a person, who may come or not."""
+
+    person: Callable[[], None] | None = None
+    words: list[str] = field(default_factory=list[str])
+    steps: list[StepReport] = field(default_factory=list[StepReport])
+    asked: list[Reason] = field(default_factory=list[Reason])
+    armed: int = 0
+
+    async def progress(self, word: str, percentage: int) -> None:
+        self.words.append(word)
+
+    async def step(self, report: StepReport) -> None:
+        self.steps.append(report)
+
+    async def arm(self) -> None:
+        self.armed += 1
+
+    async def gate(self) -> None:
+        await asyncio.sleep(0)
+
+    async def ask(self, reason: Reason, message: str) -> None:
+        self.asked.append(reason)
+        if self.person is None:
+            raise ChallengeRequired
+        self.person()
+
+    async def keep_login(self, state: Mapping[str, Any]) -> None: ...
+
+    def show(self, window: Window | None) -> None: ...
+
+
+@dataclass
+class Ran:
+    """How a run ended, and what its desk saw."""
+
+    desk: Bench
+    outcome: Outcome | None = None
+    failure: Failure | None = None
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        assert self.outcome, f"{self.failure!r}"
+        return self.outcome.result
+
+    @property
+    def state(self) -> str:
+        return self.failure.code if self.failure else "completed"
+
+
+@dataclass
+class Stage:
+    """Plays tools on replicas with the lite engine."""
+
+    engine: LiteEngine
+    replicas: Mapping[str, Replica]
+    folder: Path
+    catalog: Catalog
+
+    async def play(
+        self,
+        name: str,
+        parameters: Mapping[str, Any],
+        *,
+        person: Callable[[], None] | None = None,
+        pace: float | None = None,
+        tool: AnyTool | None = None,
+        options: Options | None = None,
+    ) -> Ran:
+        """Carries one task out; the replica's faults are those that the test set."""
+        wanted = tool or self.catalog.tools[name]
+        replica = self.replicas[wanted.platform]
+        desk = Bench(person)
+        assignment = Assignment(
+            task_id="task_test",
+            tool=paced(wanted, pace) if pace else wanted,
+            site=self.catalog.sites[wanted.platform],
+            parameters=wanted.parameters.model_validate(parameters),
+            options=options or Options(),
+            folder=self.folder,
+            login=Login("acc_test", "main", identity=replica.member, state=replica.login_state()),
+        )
+        try:
+            return Ran(desk, outcome=await self.engine.carry_out(assignment, desk))
+        except Failure as failure:
+            return Ran(desk, failure=failure)
