@@ -151,13 +151,26 @@ class Settings(BaseSettings):
         default=False, description="Whether new Cloud v1 tasks are refused (402) once that balance is used up."
     )
     search_url: str | None = Field(
-        None, description="Search page for simple-search and search-url, with `{query}` in it; unset: those calls answer 501."
+        None,
+        description="Search page for simple-search and search-url, with `{query}` in it; unset: those calls answer 501.",
     )
 
     # -- live view
     live_minutes: float = Field(60, gt=0, description="How long a live URL is good for.")
     control_idle: float = Field(120, gt=0, description="After so long without input a person loses control.")
     vnc_port: int | None = Field(None, ge=0, le=65535, description="Raw VNC port on loopback; unset: none.")
+
+    # -- MCP
+    mcp_wait: float = Field(
+        45,
+        ge=0,
+        le=50,
+        description="How long an MCP call that makes a task waits for its end before it answers with the task.",
+    )
+    mcp_platforms: list[str] = Field(
+        default_factory=list, description="Platforms whose tools MCP shows (JSON list); empty: all."
+    )
+    mcp_read_only: bool = Field(default=False, description="Whether MCP shows only tools that change nothing.")
 
     # -- keeping
     keep_days: float = Field(30, gt=0, description="How long finished tasks and files are kept.")
