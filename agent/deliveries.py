@@ -91,20 +91,23 @@ class Courier:
         with self._changes.follow(DELIVERIES) as follower:
             try:
                 while True:
-                    await self._take_all()
-                    await follower.changed(_LOOK_S)
+                    await follower.changed(await self._take_all())
             finally:
                 await asyncio.shield(self._land())
 
-    async def _take_all(self) -> None:
+    async def _take_all(self) -> float:
+        """Begins every call that is due, and says how long there is nothing to do."""
         try:
             while len(self._calls) < AT_ONCE and (attempt := await self._take()) is not None:
                 self._busy[attempt.webhook.id] += 1
                 call = asyncio.create_task(self._call(attempt), name=f"delivery {attempt.delivery.id}")
                 self._calls.add(call)
                 call.add_done_callback(lambda done, webhook_id=attempt.webhook.id: self._done(done, webhook_id))
+            soonest = await self._webhooks.soonest()
         except Exception:  # noqa: BLE001  # a database that is away for a moment must not end the courier
             _log.exception("webhook.look_failed")
+            return _LOOK_S
+        return _LOOK_S if soonest is None else max(0.0, min(_LOOK_S, (soonest - now()).total_seconds()))
 
     async def _take(self) -> Attempt | None:
         busy = [webhook_id for webhook_id, calls in self._busy.items() if calls >= PER_WEBHOOK]

@@ -205,6 +205,12 @@ class WebhookStore:
             delivery.next_at = moment + timedelta(seconds=lease)
             return Attempt(delivery, webhook)
 
+    async def soonest(self) -> datetime | None:
+        """When the next delivery falls due that is not due yet."""
+        later = (col(Delivery.next_at) > now(), col(Delivery.state).in_(("owed", "sending")))
+        async with self._database.reading() as session:
+            return (await session.execute(select(func.min(col(Delivery.next_at))).where(*later))).scalar_one()
+
     async def delivered(self, attempt: Attempt, status_code: int) -> None:
         """The receiver has it."""
         async with self._database.writing() as session:
