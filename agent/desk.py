@@ -154,7 +154,10 @@ class Desk:
         self.deadline.stop()
         try:
             with self.changes.follow(self.task.id) as follower:
-                self._still_ours(await self.runs.pause(self.task, reason, redact(message, self.secrets)))
+                landed = await self.runs.pause(self.task, reason, redact(message, self.secrets))
+                if landed is None:
+                    return True
+                self._still_ours(landed)
                 ends = asyncio.get_running_loop().time() + self.human_wait
                 while (left := ends - asyncio.get_running_loop().time()) > 0:
                     await follower.changed(min(left, _LOOK_AGAIN_S))

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -54,6 +55,8 @@ class Queue:
         if not logging.getLogger("dbos").handlers:
             # Without a handler of its own DBOS would add one that writes to stderr in its own way.
             logging.getLogger("dbos").addHandler(logging.NullHandler())
+        await asyncio.to_thread(DBOS.migrate, self._database.plain_url)  # the client never does that by itself
+        await asyncio.to_thread(DBOS.migrate, self._database.plain_url)
         self._client = await asyncio.to_thread(
             DBOSClient, system_database_url=self._database.plain_url, application_name=_NAME
         )
@@ -84,6 +87,8 @@ class Queue:
         """Stops keeping promises and disconnects. What is under way stays promised."""
         if self._working:
             await asyncio.to_thread(DBOS.destroy)
+            # DBOS had put its own executor into the loop, and has just shut it down.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
             self._working = False
         if self._client is not None:
             await asyncio.to_thread(self._client.destroy)

@@ -129,12 +129,14 @@ class RunStore:
         """Records that another engine carries on."""
         return await self._change(task, engine=engine)
 
-    async def pause(self, task: Task, reason: str, message: str) -> bool:
-        """The run stands still until somebody resumes it."""
+    async def pause(self, task: Task, reason: str, message: str) -> bool | None:
+        """The run stands still until somebody resumes it. None: the pause that was requested is not wanted any more."""
         async with self._database.writing() as session:
             held = await self._held(session, task)
             if held is None:
                 return False
+            if reason == "requested" and not held.pause_wanted:
+                return None
             held.state, held.pause_wanted, held.paused_at = TaskState.PAUSED, False, now()
             held.pause_reason, held.pause_message = reason, message
             await self._outbox.happened(session, held)

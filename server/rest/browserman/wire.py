@@ -374,4 +374,4 @@ def succeeded(data: Any) -> dict[str, Any]:
 def failed(failure: Failure) -> dict[str, Any]:
     """The envelope of an error (1.1): `details` is always there."""
     error = failure.as_error()
-    return {"success": False, "error": {"details": {}, **error}}
+    return {"success": False, "error": error | {"details": error.get("details", {})}}

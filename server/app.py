@@ -1,0 +1,299 @@
+"""The only place where things are built and wired."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import packages_distributions, version
+from typing import Any, cast
+
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Mount
+
+from agent.deliveries import Courier, Patience
+from agent.engine import EngineName
+from agent.orders import Orders
+from agent.ownership import reap_orphans
+from agent.queue import Queue
+from agent.sender import Sender
+from agent.worker import Worker, WorkerSettings
+from server.accounts import AccountService
+from server.auth import Verifier
+from server.demo_site import serve_demo_site
+from server.demo_state import DemoSite
+from server.door import Door
+from server.files import FILE_ROUTES
+from server.links import Links
+from server.live import Live
+from server.live_tasks import LiveSettings
+from server.meter import Meter
+from server.models import Models
+from server.profiles import ProfileService
+from server.rest.browserman import events as browserman_events
+from server.rest.browserman.routes import browserman_app
+from server.rest.browserman.webhooks import ENDPOINTS as WEBHOOKS
+from server.rest.cloud import events as cloud_events
+from server.rest.cloud.routes import cloud_app
+from server.schedules import ScheduleService
+from server.settings import Settings, SettingWrong
+from server.signing import Signer
+from server.state import State
+from server.tasks import TaskLimits, TaskService
+from server.watching import WatchedTasks
+from server.webhooks import Owing, WebhookService
+from storage.accounts import AccountStore
+from storage.artifacts import ArtifactStore
+from storage.database import Database
+from storage.keys import KeyStore
+from storage.profiles import ProfileStore
+from storage.runs import RunStore
+from storage.schedules import ScheduleStore
+from storage.tasks import TaskStore
+from storage.vault import open_vault
+from storage.webhooks import WebhookStore
+from tools.catalog import catalog
+
+_log = structlog.get_logger(__name__)
+_PACKAGES = ("agent", "server", "storage", "tools")
+PRACTICE = "https://practice.webhand.example"
+"""The practice site's documented origin."""
+
+
+def check_packages() -> None:
+    """Refuses to start beside another distribution that owns one of our package names. Raises SettingWrong."""
+    owners = packages_distributions()
+    for name in _PACKAGES:
+        others = set(owners.get(name, [])) - {"webhand"}
+        if others:
+            message = f"The package '{name}' also belongs to {', '.join(sorted(others))}: install Webhand in an environment of its own."
+            raise SettingWrong(message)
+
+
+def own_version() -> str:
+    """The installed version."""
+    return version("webhand")
+
+
+class House:
+    """Everything there is, built from the settings and wired together; `open` brings it to life."""
+
+    def __init__(self, settings: Settings, public_url: str, *, work: bool = True) -> None:
+        self.settings = settings
+        self.public_url = public_url
+        self.run_folder = settings.data / "run"
+        self.first_key: str | None = None
+        """The key made at the first start, to be shown once."""
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        settings.data.chmod(0o700)
+        self.vault = open_vault([key.get_secret_value() for key in settings.vault_keys], settings.data / "vault.key")
+        self.signer = Signer(self.vault.derive("links"))
+        self.links = Links(self.signer, public_url, live_seconds=settings.live_minutes * 60)
+        self.catalog = catalog()
+        self.origins: dict[str, str] = dict(settings.origins)
+        self.worker: Worker | None = None
+        self._work = work
+        self._store()
+        self._serve()
+
+    def _store(self) -> None:
+        dialects = {
+            "browserman": browserman_events.NOTICES,
+            "cloud": cloud_events.notices(self.settings.cloud_failed_word),
+        }
+        self.dialects = dialects
+        self.database = Database(self.settings.database)
+        self.queue = Queue(self.database, Owing(dialects))
+        self.key_store = KeyStore(self.database)
+        self.account_store = AccountStore(self.database)
+        self.artifacts = ArtifactStore(self.database, self.settings.data / "artifacts")
+        self.profile_store = ProfileStore(self.database)
+        self.task_store = TaskStore(self.database, self.queue)
+        self.webhook_store = WebhookStore(self.database, self.queue)
+
+    def _serve(self) -> None:
+        settings = self.settings
+        self.meter = Meter(self.key_store)
+        self.verifier = Verifier(self.key_store)
+        self.tasks = TaskService(
+            self.database,
+            self.task_store,
+            self.account_store,
+            self.artifacts,
+            self.vault,
+            self.catalog,
+            TaskLimits(
+                max_pending=settings.max_pending,
+                duplicate_hours=settings.duplicate_hours,
+                merge_identical=settings.merge_identical,
+                caps=settings.caps,
+                approval=settings.approval,
+            ),
+        )
+        self.accounts = AccountService(self.account_store, self.vault, self.catalog)
+        self.schedules = ScheduleService(
+            ScheduleStore(self.database, self.queue), self.tasks, self.key_store, self.vault
+        )
+        self.sender = Sender(private=settings.webhook_private, user_agent=f"Webhand/{own_version()}")
+        self.webhooks = WebhookService(
+            self.webhook_store, self.sender, self.vault, self.dialects, private=settings.webhook_private
+        )
+        watched = WatchedTasks(
+            self.database, self.task_store, self.artifacts, self.links, self.run_folder / "tasks", lambda: self.worker
+        )
+        looks = LiveSettings(
+            frame_ancestors=settings.frame_ancestors, public_url=settings.public_url, idle=settings.control_idle
+        )
+        self.live = Live(watched, self.signer, looks)
+
+    @property
+    def state(self) -> State:
+        """What handlers can reach."""
+        return {
+            "settings": self.settings,
+            "public_url": self.public_url,
+            "database": self.database,
+            "vault": self.vault,
+            "signer": self.signer,
+            "catalog": self.catalog,
+            "keys": self.key_store,
+            "verifier": self.verifier,
+            "meter": self.meter,
+            "tasks": self.tasks,
+            "accounts": self.accounts,
+            "artifacts": self.artifacts,
+            "profiles": self.profile_store,
+            "browser_profiles": ProfileService(self.profile_store),
+            "schedules": self.schedules,
+            "models": Models(self.settings),
+            "webhooks": self.webhooks,
+            "documents": cast("Any", None),
+            "queue": self.queue,
+            "links": self.links,
+            "worker": self.worker,
+        }
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[State]:
+        """Opens the database, keeps promises, and (with a worker) carries tasks out, until the context ends."""
+        async with contextlib.AsyncExitStack() as stack:
+            await self.database.open()
+            stack.push_async_callback(self.database.close)
+            await self.vault.check(self.database)
+            await self.queue.open()
+            stack.push_async_callback(self.queue.close)
+            await self._introduce()
+            stack.push_async_callback(_ended, asyncio.create_task(self.meter.run(), name="meter"))
+            stack.push_async_callback(self.sender.close)
+            if self.settings.demo_site and PRACTICE not in self.origins:
+                site = DemoSite(journal=self.settings.data / "practice.jsonl")
+                self.origins[PRACTICE] = await stack.enter_async_context(
+                    serve_demo_site(site, port=self.settings.demo_port)
+                )
+            stack.push_async_callback(self.live.close)
+            if self._work:
+                await self._open_worker(stack)
+            yield self.state
+
+    async def _introduce(self) -> None:
+        """At the first start makes the key that this machine's own commands use."""
+        path = self.settings.data / "local.key"
+        if not path.exists():
+            _, self.first_key = await self.key_store.create("local", owner="default")
+            path.touch(mode=0o600)
+            path.write_text(self.first_key + "\n")
+
+    async def _open_worker(self, stack: contextlib.AsyncExitStack) -> None:
+        from server.engines import build_engines  # only a process that works pays for the engines' imports
+
+        self.run_folder.mkdir(mode=0o700, exist_ok=True)
+        reaped = await asyncio.to_thread(reap_orphans, self.run_folder)
+        if reaped:
+            _log.warning("chromium.orphans_ended", browsers=reaped)
+        engines = build_engines(self.settings, self.run_folder, self.origins)
+        for engine in engines.values():
+            stack.push_async_callback(engine.close)
+        self.worker = worker = Worker(
+            self._worker_settings(),
+            self.database,
+            RunStore(self.database, self.queue),
+            self.account_store,
+            self.artifacts,
+            self.vault,
+            Orders(self.catalog, self.vault, self.account_store, self.profile_store, self.artifacts),
+            engines,
+        )
+        courier = self._courier()
+        stack.push_async_callback(_ended, asyncio.create_task(courier.run(), name="courier"))
+        await self.queue.work(
+            worker.id, on_task=worker.look, on_delivery=courier.look, on_schedule=self.schedules.on_schedule
+        )
+        await worker.start()
+        stack.push_async_callback(worker.stop, self.settings.drain)
+
+    def _worker_settings(self) -> WorkerSettings:
+        settings = self.settings
+        return WorkerSettings(
+            folder=self.run_folder / "tasks",
+            version=own_version(),
+            slots={"lite": settings.lite_slots, "full": settings.full_slots},
+            everywhere=_limits(lite=settings.lite_everywhere, full=settings.full_everywhere),
+            lease=settings.lease,
+            human_wait=settings.human_wait,
+            fallback=settings.fallback and settings.llm_model is not None,
+            address=settings.worker_address,
+        )
+
+    def _courier(self) -> Courier:
+        patience = Patience(
+            give_up=self.settings.webhook_give_up_hours * 3600, disable=self.settings.webhook_disable_days * 86400
+        )
+        signatures = {name: notices.headers for name, notices in self.dialects.items()}
+        return Courier(self.webhook_store, self.sender, self.vault, self.database.changes, signatures, patience)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _limits(**limits: int | None) -> Mapping[EngineName, int]:
+    return {cast("EngineName", name): limit for name, limit in limits.items() if limit is not None}
+
+
+def build_app(house: House) -> Starlette:
+    """The web app of a house; the house opens and closes with it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[State]:
+        async with house.open() as state:
+            yield state
+
+    routes: list[BaseRoute] = [
+        Mount("/api/v1", app=cloud_app()),
+        Mount("/api", app=browserman_app(WEBHOOKS)),
+        *FILE_ROUTES,
+        *house.live.routes,
+    ]
+    middleware = [Middleware(Door)]
+    if house.settings.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=house.settings.cors_origins,
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=[
+                    "X-Request-Id",
+                    "X-RateLimit-Limit",
+                    "X-RateLimit-Remaining",
+                    "X-RateLimit-Reset",
+                    "Retry-After",
+                ],
+            )
+        )
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)

@@ -1,0 +1,105 @@
+"""The documents that are made from the code: docs/tools.md, docs/settings.md. `make docs` writes them, `make check` finds stale ones."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from server.settings import Settings
+from tools.catalog import catalog
+from tools.errors import every_failure
+from tools.tool import AnyTool
+
+_ROOT = Path(__file__).resolve().parent.parent
+_MADE = "<!-- Made by `make docs`; change the code instead. -->\n"
+
+
+def settings_page() -> str:
+    """docs/settings.md: every setting."""
+    lines = [
+        _MADE,
+        "# Settings\n",
+        "Each setting is an environment variable, or a line of a file `.env` in the working directory. "
+        "Durations are in seconds unless the name says otherwise.\n",
+        "| Variable | Default | Meaning |",
+        "| --- | --- | --- |",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default_factory is not None else _shown(field.default)
+        lines.append(f"| `WEBHAND_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "unset"
+    return f"`{json.dumps(value)}`" if isinstance(value, bool) else f"`{value}`"
+
+
+def tools_page() -> str:
+    """docs/tools.md: every platform and tool."""
+    found = catalog()
+    lines = [
+        _MADE,
+        "# Tools\n",
+        "Every platform and what can be asked of it, through REST, MCP and the command line alike.\n",
+    ]
+    for site in found.sites.values():
+        lines += [f"## {site.name} (`{site.id}`)\n"]
+        if site.aliases:
+            lines += [f"Also known as {', '.join(f'`{alias}`' for alias in site.aliases)}.\n"]
+        lines += [f"Proved on: {site.verified}. {site.policy}".strip() + "\n"]
+        for tool in found.of(site.id):
+            lines += _tool(tool)
+    lines += ["## Error codes\n", "| Code | Meaning |", "| --- | --- |"]
+    for failure in sorted(every_failure(), key=lambda kind: kind.code):
+        lines.append(f"| `{failure.code}` | {' '.join((failure.__doc__ or '').split())} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tool(tool: AnyTool) -> list[str]:
+    schema: dict[str, Any] = tool.parameters.model_json_schema(by_alias=True)
+    needed: list[str] = schema.get("required", [])
+    engines = "lite and full" if tool.playbook is not None else "full"
+    lines = [f"### `{tool.name}`\n", f"{tool.summary} Effect: {tool.effect}; engines: {engines}.\n"]
+    lines += ["| Parameter | Type | Needed | Meaning |", "| --- | --- | --- | --- |"]
+    properties: dict[str, dict[str, Any]] = schema.get("properties", {})
+    for name, field in properties.items():
+        lines.append(
+            f"| `{name}` | {_type(field)} | {'yes' if name in needed else 'no'} | {field.get('description', '')} |"
+        )
+    example = tool.example.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return [*lines, "", f"Example: `{json.dumps(example, ensure_ascii=False)}`\n"]
+
+
+def _type(field: Mapping[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(
+            str(option.get("type", "object")) for option in field["anyOf"] if option.get("type") != "null"
+        )
+    return str(field.get("type", "object"))
+
+
+PAGES: Mapping[str, Callable[[], str]] = {"docs/settings.md": settings_page, "docs/tools.md": tools_page}
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the pages (`--write`), or says which are stale."""
+    stale: list[str] = []
+    for name, page in PAGES.items():
+        path = _ROOT / name
+        fresh = page()
+        if "--write" in arguments:
+            path.write_text(fresh)
+        elif not path.exists() or path.read_text() != fresh:
+            stale.append(name)
+    if stale:
+        sys.stderr.write(f"Stale: {', '.join(stale)}. Run 'make docs'.\n")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""Builds the engines from the settings. Imported only by a process that carries tasks out: the others need not pay for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from agent.engine import Engine, EngineName
+from agent.full.settings import FullSettings
+from agent.full.supervisor import FullEngine
+from agent.installed import find_chromium
+from agent.lite import LiteEngine
+from agent.origins import Origins
+from server.settings import Settings
+from tools.errors import BrowserFailed
+
+_log = structlog.get_logger(__name__)
+_SANDBOX = {"auto": None, "on": True, "off": False}
+
+
+def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> Mapping[EngineName, Engine]:
+    """Both engines. A Chromium that is missing fails the tasks that need it, not the start."""
+
+    def chromium() -> Path:
+        found = find_chromium(settings.chromium)
+        if found is None:
+            message = "No Chrome or Chromium is installed: 'webhand doctor --fix' installs one."
+            raise BrowserFailed(message)
+        return found
+
+    origins, sandbox = Origins(stand_ins), _SANDBOX[settings.sandbox]
+    lite = LiteEngine(chromium, run_folder / "lite", origins, sandbox=sandbox, private_network=settings.private_network)
+    full = FullEngine(
+        FullSettings(
+            chromium=find_chromium(settings.chromium) or Path("chromium"),
+            run_folder=run_folder / "full",
+            base_url=settings.llm_base_url,
+            model=settings.llm_model,
+            api_key=settings.llm_api_key.get_secret_value() if settings.llm_api_key else "",
+            method=settings.llm_method,
+            model_timeout=settings.llm_timeout,
+            warm=settings.warm_pairs,
+            budget=settings.task_budget,
+            prices=settings.llm_prices,
+            private_network=settings.private_network,
+            origins=origins,
+            sandbox=sandbox,
+        )
+    )
+    return {"lite": lite, "full": full}

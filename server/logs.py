@@ -1,0 +1,76 @@
+"""Logging: one JSON line per event when not on a terminal; no secret in any of them, whoever logs it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, cast
+
+import structlog
+from structlog.typing import Processor
+
+from server.settings import Settings
+from server.signing import hide_tokens
+
+_KEY = re.compile(r"\b(?:sk_live|sk|bu)[-_][A-Za-z0-9_-]{12,}")
+_HIDDEN_NAMES = re.compile(
+    r"password|secret|cookie|authorization|api_?key|token$|credentials|storage_state", re.IGNORECASE
+)
+_QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.access", "websockets", "dbos", "alembic", "mcp")
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Sends everything that is logged in this process, by us or by libraries, to stderr in one form."""
+    plain = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+    ]
+    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if plain:
+        # Plain tracebacks: the fancy ones show every local variable, secrets too, and take seconds to draw.
+        console = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        last += [hide, console]
+    else:
+        last += [structlog.processors.format_exc_info, hide, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared[:-1],
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def hide(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Masks keys and link tokens in every text of the event, and whatever stands under a name that says it is secret."""
+    return cast("Mapping[str, Any]", hidden(event))
+
+
+def hidden(value: Any) -> Any:
+    """The same value with secrets masked."""
+    if isinstance(value, str):
+        return hide_tokens(_KEY.sub("[key]", value))
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return {name: "[hidden]" if _HIDDEN_NAMES.search(str(name)) else hidden(item) for name, item in items}
+    if isinstance(value, list | tuple):
+        return [hidden(item) for item in cast("list[Any]", value)]
+    return value

@@ -1,0 +1,178 @@
+"""Runs the web app: one process, a TCP socket for everybody and a Unix socket for this machine's own commands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from server.app import House, build_app, check_packages
+from server.settings import Settings, SettingWrong
+
+_CLOSING_S = 3
+"""How long open connections (streams, live views) may take to end."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which leaves the signals to us and says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Nothing: whoever serves decides what a signal means."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Says when it answers."""
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@asynccontextmanager
+async def serving(settings: Settings, *, work: bool = True) -> AsyncGenerator[House]:
+    """A server that answers while the context lasts. Raises SettingWrong or DatabaseUnavailable when it cannot start."""
+    check_packages()
+    if not work and settings.embedded:
+        message = "A front without a worker needs PostgreSQL: set WEBHAND_DATABASE_URL, or leave --no-worker out."
+        raise SettingWrong(message)
+    with owned(settings), bound(settings) as listener:
+        host, port = listener.getsockname()[:2]
+        house = House(settings, settings.public_url or f"http://{shown_host(host)}:{port}", work=work)
+        local = local_socket(settings)
+        config = uvicorn.Config(
+            build_app(house),
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            ws_per_message_deflate=False,  # JPEG frames do not get smaller, and it costs a fifth of a core (measured)
+            timeout_graceful_shutdown=_CLOSING_S,
+            server_header=False,
+        )
+        server = Server(config)
+        running = asyncio.create_task(server.serve([listener, local]), name="http")
+        try:
+            await started(server, running)
+            with introduced(settings, house):
+                yield house
+        finally:
+            server.should_exit = True
+            await asyncio.gather(running, return_exceptions=True)
+            local.close()
+            socket_path(settings).unlink(missing_ok=True)
+
+
+async def started(server: Server, running: asyncio.Task[None]) -> None:
+    """Waits until the server answers. Raises what kept it from that."""
+    ready = asyncio.create_task(server.ready.wait())
+    await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)
+    ready.cancel()
+    if running.done():
+        await running
+        message = "The server could not start: the log says why."
+        raise SettingWrong(message)
+
+
+async def serve(settings: Settings, *, work: bool = True, on_ready: Callable[[House], None]) -> None:
+    """Serves until SIGINT or SIGTERM; then drains."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(settings, work=work) as house:
+        on_ready(house)
+        await stop.wait()
+
+
+async def work_until_stopped(settings: Settings) -> None:
+    """Carries tasks out, without answering anybody, until SIGINT or SIGTERM. Raises SettingWrong on the embedded database."""
+    check_packages()
+    if settings.embedded:
+        message = "A worker of its own needs PostgreSQL: set WEBHAND_DATABASE_URL ('webhand serve' works by itself)."
+        raise SettingWrong(message)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with owned(settings):
+        async with House(settings, settings.public_url or "", work=True).open():
+            await stop.wait()
+
+
+@contextlib.contextmanager
+def owned(settings: Settings) -> Generator[None]:
+    """Only one server at a time may use a data folder. Raises SettingWrong."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(settings.data / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        message = f"Another Webhand uses {settings.data} already: stop it, or choose another folder with WEBHAND_DATA."
+        raise SettingWrong(message) from None
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def bound(settings: Settings) -> Generator[socket.socket]:
+    """The listening socket. Raises SettingWrong when the port is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        message = f"Port {settings.port} on {settings.host} cannot be used ({error.strerror}): choose another with WEBHAND_PORT."
+        raise SettingWrong(message) from None
+    with listener:
+        yield listener
+
+
+def socket_path(settings: Settings) -> Path:
+    """Where this machine's own commands reach the server."""
+    return settings.data / "webhand.sock"
+
+
+def local_socket(settings: Settings) -> socket.socket:
+    """A Unix socket that only its owner may open. A path too long for one is shortened through the open folder."""
+    path = socket_path(settings)
+    path.unlink(missing_ok=True)
+    local = socket.socket(socket.AF_UNIX)
+    here = os.open(path.parent, os.O_RDONLY)
+    try:
+        local.bind(str(path) if len(str(path)) < 100 else f"/proc/self/fd/{here}/{path.name}")  # sun_path
+    finally:
+        os.close(here)
+    path.chmod(0o600)
+    return local
+
+
+@contextlib.contextmanager
+def introduced(settings: Settings, house: House) -> Generator[None]:
+    """Leaves a note of where the server is, for this machine's own commands."""
+    note = settings.data / "server.json"
+    note.write_text(json.dumps({"url": house.public_url, "pid": os.getpid()}))
+    note.chmod(0o600)
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def shown_host(host: Any) -> str:
+    """The address as callers on this machine may use it."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  # compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in str(host) else str(host)
