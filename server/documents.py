@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,10 @@ def settings_page() -> str:
     lines = [
         _MADE,
         "# Settings\n",
-        "Each setting is an environment variable, or a line of a file `.env` in the working directory. "
-        "Durations are in seconds unless the name says otherwise.\n",
+        (
+            "Each setting is an environment variable, or a line of a file `.env` in the working directory. "
+            "Durations are in seconds unless the name says otherwise.\n"
+        ),
         "| Variable | Default | Meaning |",
         "| --- | --- | --- |",
     ]
@@ -83,6 +87,14 @@ def _type(field: Mapping[str, Any]) -> str:
     return str(field.get("type", "object"))
 
 
+def undocumented_dependencies() -> list[str]:
+    """The run-time dependencies that docs/dependencies.md has no line for."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    names = [re.split(r"[^\w-]", line, maxsplit=1)[0] for line in project["dependencies"]]
+    page = (_ROOT / "docs" / "dependencies.md").read_text()
+    return [name for name in names if f"\n| {name} |" not in page]
+
+
 PAGES: Mapping[str, Callable[[], str]] = {"docs/settings.md": settings_page, "docs/tools.md": tools_page}
 
 
@@ -96,9 +108,12 @@ def main(arguments: list[str]) -> int:
             path.write_text(fresh)
         elif not path.exists() or path.read_text() != fresh:
             stale.append(name)
+    unjustified = undocumented_dependencies()
     if stale:
         sys.stderr.write(f"Stale: {', '.join(stale)}. Run 'make docs'.\n")
-    return 1 if stale else 0
+    if unjustified:
+        sys.stderr.write(f"Without a line in docs/dependencies.md: {', '.join(unjustified)}.\n")
+    return 1 if stale or unjustified else 0
 
 
 if __name__ == "__main__":
