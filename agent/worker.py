@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from agent.desk import Deadline, Desk, redact
 from agent.engine import Assignment, Engine, EngineName, NewFile, Outcome, Window
 from agent.orders import Orders
+from agent.recorder import Recorder
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore, new_artifact
 from storage.changes import QUEUE
@@ -74,6 +75,7 @@ class Run:
     task: Task
     job: asyncio.Task[None]
     desk: Desk | None = None
+    recorder: Recorder | None = None
     ended_by: str | None = None
     """Why its job was cancelled: cancel, shutdown or lease."""
 
@@ -251,6 +253,7 @@ class Worker:
             finish = await self._failed(task, Internal())
         finally:
             self._show(task.id, None)
+            await asyncio.shield(self._keep_recording(task))
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
         await asyncio.shield(self._finish(finish, spacing(site, task)))
         log.info("task.ended", error=(task.error or {}).get("code"))
@@ -258,6 +261,8 @@ class Worker:
     async def _run(self, task: Task, engine: EngineName, assignment: Assignment) -> Outcome:
         deadline = Deadline(task.timeout_ms / 1000)
         run = self._running[task.id]
+        if assignment.options.record:
+            run.recorder = Recorder(assignment.folder, task.id, assignment.options.viewport)
         run.desk = desk = Desk(
             task=task,
             runs=self._runs,
@@ -312,6 +317,17 @@ class Worker:
         kind = "recording" if file.kind == "recording" else "output"
         await self._artifacts.adopt(new_artifact(task.owner, task.id, kind, file.name, file.media_type), file.path)
 
+    async def _keep_recording(self, task: Task) -> None:
+        recorder = self._running[task.id].recorder
+        if recorder is None:
+            return
+        try:
+            file = await recorder.close()
+            if file is not None:
+                await self._keep_file(task, file)
+        except Exception:  # noqa: BLE001  # a video that cannot be kept must not cost the task its end
+            _log.exception("task.recording_lost", task=task.id)
+
     async def _failed(self, task: Task, failure: Failure) -> Finish:
         if task.account_id is not None and isinstance(failure, AuthenticationFailed | AccountSuspended):
             await self._accounts.break_(task.account_id, failure.code, failure.message)
@@ -349,6 +365,9 @@ class Worker:
             self.windows.pop(task_id, None)
         else:
             self.windows[task_id] = window
+        run = self._running.get(task_id)
+        if run is not None and run.recorder is not None:
+            run.recorder.show(window)
         self.on_window(task_id)
         self._database.changes.wake(task_id)
 
