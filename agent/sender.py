@@ -7,6 +7,7 @@ two looks (DNS rebinding) gains nothing. TLS still verifies the certificate agai
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from tools.patience import seconds_to_wait
 
 LIMIT_S = 10.0
 _LONGEST_URL = 2048
+_LAST_PORT = 65535
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _LOCAL_NAME = "localhost"
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
@@ -49,8 +52,10 @@ def checked_url(text: str, *, private: bool) -> str:
     if len(text) > _LONGEST_URL:
         raise _wrong(f"it is longer than {_LONGEST_URL} characters")
     host = _name(url)
-    if url.scheme not in {"http", "https"} or not host or port == 0:
+    if url.scheme not in {"http", "https"} or not (_HOST.fullmatch(host) or literal(host)):
         raise _wrong("write https://host/path")
+    if port is not None and not 0 < port <= _LAST_PORT:
+        raise _wrong("there is no such port")
     if url.userinfo:
         raise _wrong("it must not hold a user name or password: receivers verify the signature")
     if url.scheme == "http" and not _is_loopback(host):
