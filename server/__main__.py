@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import Annotated
 
@@ -112,6 +113,11 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except Exception as error:  # the last word of a command is a sentence, never a traceback
+        if os.environ.get("WEBHAND_LOG_LEVEL") == "debug":
+            raise
+        err.print(f"Webhand broke ({type(error).__name__}): set WEBHAND_LOG_LEVEL=debug to see where.", markup=False)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from server.files import FILE_ROUTES
 from server.links import Links
 from server.live import Live
 from server.live_tasks import LiveSettings
+from server.mcp_facade import McpFacade, McpSettings
 from server.meter import Meter
 from server.models import Models
 from server.profiles import ProfileService
@@ -149,6 +150,17 @@ class House:
             frame_ancestors=settings.frame_ancestors, public_url=settings.public_url, idle=settings.control_idle
         )
         self.live = Live(watched, self.signer, looks)
+        self.mcp = McpFacade(
+            tasks=self.tasks,
+            accounts=self.accounts,
+            artifacts=self.artifacts,
+            verifier=self.verifier,
+            meter=self.meter,
+            signer=self.signer,
+            links=self.links,
+            settings=McpSettings.of(settings),
+            version=own_version(),
+        )
 
     @property
     def state(self) -> State:
@@ -195,6 +207,7 @@ class House:
                     serve_demo_site(site, port=self.settings.demo_port)
                 )
             stack.push_async_callback(self.live.close)
+            await stack.enter_async_context(self.mcp.running())
             if self._work:
                 await self._open_worker(stack)
             yield self.state
@@ -277,6 +290,7 @@ def build_app(house: House) -> Starlette:
         Mount("/api/v1", app=cloud_app()),
         Mount("/api", app=browserman_app(WEBHOOKS)),
         *FILE_ROUTES,
+        *house.mcp.routes(),
         *house.live.routes,
     ]
     middleware = [Middleware(Door)]

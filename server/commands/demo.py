@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from rich.panel import Panel
+from mcp_types import CallToolResult
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from agent.installed import find_chromium, install_chromium
@@ -20,7 +21,6 @@ from server.app import PRACTICE, House
 from server.auth import Caller
 from server.commands.local import err, out
 from server.logs import set_up_logging
-from server.rehearsed_model import serve_rehearsed_model
 from server.serving import serving
 from server.settings import Settings
 from storage.keys import SCOPES, KeyStore
@@ -41,6 +41,8 @@ async def run_demo(settings: Settings, *, engine: str, stay: bool) -> int:
             out.print(
                 "No model is configured, so the agent's model is [bold]rehearsed[/bold]: a script that knows this one task."
             )
+            from server.rehearsed_model import serve_rehearsed_model  # only here is it needed
+
             base = await stack.enter_async_context(serve_rehearsed_model())
             used = used.model_copy(update={"llm_base_url": base, "llm_model": "demo-create-post"})
         house = await stack.enter_async_context(serving(used))
@@ -60,23 +62,26 @@ async def _chromium(settings: Settings) -> Path:
 
 
 async def _main_job(house: House, engine: str) -> int:
-    key = await _key(house.keys)
-    await _account(house, await house.verifier.verify(key))
+    key = await _key(house.key_store)
+    caller = await house.verifier.verify(key)
+    await _account(house, caller)
     text = f"Hello from Webhand, {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=_CALL_S) as web:
-        async with Client(streamable_http_client(f"{house.public_url}/mcp", http_client=web)) as client:
-            answer = await _call(client, {"accountName": _ACCOUNT, "text": text, "preferredEngine": engine})
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=_CALL_S) as web,
+        Client(streamable_http_client(f"{house.public_url}/mcp", http_client=web)) as client,
+    ):
+        answer = await _call(client, {"accountName": _ACCOUNT, "text": text, "preferredEngine": engine})
     content: dict[str, Any] = answer.structured_content or {}
     if answer.is_error or content.get("status") != "completed":
         err.print(
             f"The task did not complete: {content.get('error') or [part.text for part in answer.content]}", markup=False
         )
         return 1
-    _show(house, content)
+    await _show(house, caller, content)
     return 0
 
 
-async def _call(client: Client, arguments: dict[str, Any]) -> Any:
+async def _call(client: Client, arguments: dict[str, Any]) -> CallToolResult:
     out.print(
         f"An MCP client calls demo_createPost({', '.join(f'{name}={value!r}' for name, value in arguments.items())})",
         markup=False,
@@ -116,23 +121,22 @@ async def _account(house: House, caller: Caller) -> None:
     await house.accounts.create(caller, "demo", _ACCOUNT, credentials=_MEMBER)
 
 
-def _show(house: House, content: dict[str, Any]) -> None:
-    result: dict[str, Any] = content["result"]
-    task_id: str = content["task_id"]
+async def _show(house: House, caller: Caller, content: Mapping[str, Any]) -> None:
+    task = await house.tasks.get(caller, str(content["task_id"]))
+    result = task.result or {}
     lines = {
         "Read back": f"“{result.get('text', '')}”",
-        "Output": result["output"],
-        "Post": result["postUrl"],
-        "Task": f"{task_id} on the engine {content.get('engine', 'lite')}",
-        "Task's page": f"{house.public_url}/tasks/{task_id}",
-        "Live view": content.get("live_url", ""),
-        "Screenshots": str(house.artifacts.folder / task_id),
+        "Output": result.get("output", ""),
+        "Post": result.get("postUrl", ""),
+        "Engine": task.engine,
+        "Task's page": house.links.task_page(task),
+        "Live URL": house.links.live(task),
+        "Screenshots": str(house.artifacts.folder / task.id),
     }
-    out.print(
-        Panel(
-            "\n".join(f"{name}: {value}" for name, value in lines.items()), title="Proved and read back", expand=False
-        )
-    )
+    out.rule("Proved and read back")
+    for name, value in lines.items():
+        out.print(f"[bold]{name}[/bold]: ", end="")
+        out.print(value, markup=False)
 
 
 async def _stay(house: House) -> None:
