@@ -7,93 +7,21 @@ what a script says, so a run is the same every time and costs nothing. It never 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import socket
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-ELEMENT = re.compile(r"\*?\[(?P<index>\d+)\]<(?P<tag>[\w-]+)(?P<attributes>[^\n]*?)\s*/>")
-ATTRIBUTE = re.compile(r"([\w-]+)=(.*?)(?=\s[\w-]+=|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """An element as an agent is shown it. `text` is what stands inside it."""
-
-    index: int
-    tag: str
-    attributes: Mapping[str, str]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What the model was shown in one request."""
-
-    task: str
-    url: str
-    elements: Sequence[Element]
-    text: str
-    """The whole last message."""
-    round: int
-    """How many answers this conversation (a model name with its authorisation) has had before."""
-    structured: bool
-    """Whether an agent's next round is asked for; False: plain text, for example of an extraction."""
-
-    def find(self, tag: str = "", text: str = "", **attributes: str) -> Element | None:
-        """The first element of that tag (or any), with that text in it and those attributes (`_` stands for `-`)."""
-        wanted = {name.replace("_", "-"): value for name, value in attributes.items()}.items()
-        shown = (e for e in self.elements if tag in {"", e.tag} and text.casefold() in e.text.casefold())
-        return next((e for e in shown if all(e.attributes.get(name) == value for name, value in wanted)), None)
-
-    def index(self, tag: str = "", text: str = "", **attributes: str) -> int:
-        """The index of that element. Raises LookupError where it is not shown."""
-        found = self.find(tag, text, **attributes)
-        if found is None:
-            raise LookupError(f"no <{tag}> {text!r} {attributes} at {self.url}")
-        return found.index
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One answer: the actions in the agent's own form, and what it says about them."""
-
-    actions: Sequence[Mapping[str, Any]] = ()
-    next_goal: str = "Go on"
-    evaluation: str = "The last step did what it should. Verdict: success"
-    memory: str = ""
-    text: str = ""
-    """The answer where plain text was asked for."""
-    prompt_tokens: int = 1000
-    cached_tokens: int = 0
-    completion_tokens: int = 50
-    finish_reason: str = "stop"
-    refusal: str | None = None
-    delay: float = 0.0
-    """Seconds before it answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """An answer that is none: an HTTP error, or a body of any kind."""
-
-    status: int = 500
-    message: str = "the model fell over"
-    code: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: str | None = None
-    """Sent as it is, instead of an error in OpenAI's form."""
-    delay: float = 0.0
-
-
-Script = Callable[[Scene], Turn | Fault | Awaitable[Turn | Fault]]
+from server.demo_site import Server
+from server.rehearsal import DEMO_SCRIPTS, Fault, Script, Turn, is_structured, scene_of
 
 
 class RehearsedModel:
@@ -183,56 +111,18 @@ def completion(asked: Mapping[str, Any], turn: Turn) -> dict[str, Any]:
     }
 
 
-def is_structured(asked: Mapping[str, Any]) -> bool:
-    """Whether an answer by schema is asked for."""
-    return bool(asked.get("tools")) or asked.get("response_format", {}).get("type") == "json_schema"
-
-
-def scene_of(asked: Mapping[str, Any], round_: int) -> Scene:
-    """What the request shows."""
-    text = text_of(asked["messages"][-1]) if asked["messages"] else ""
-    whole = "\n".join(text_of(message) for message in asked["messages"][1:])
-    return Scene(
-        task=between(whole, "<user_request>", "</user_request>").strip(),
-        url=current_url(whole),
-        elements=elements_of(between(whole, "Interactive elements:", "</browser_state>")),
-        text=text,
-        round=round_,
-        structured=is_structured(asked),
+@contextlib.asynccontextmanager
+async def serve_rehearsed_model(scripts: Mapping[str, Script] = DEMO_SCRIPTS) -> AsyncGenerator[str]:
+    """Serves the scripts on a free port of 127.0.0.1 while the context lasts and gives the endpoint's base URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        RehearsedModel(scripts).app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
     )
-
-
-def text_of(message: Mapping[str, Any]) -> str:
-    """The text of a message, pictures left out."""
-    content = message.get("content")
-    if isinstance(content, str):
-        return content
-    parts: list[dict[str, Any]] = content or []
-    return "\n".join(part["text"] for part in parts if part.get("type") == "text")
-
-
-def between(text: str, start: str, end: str) -> str:
-    """What stands between the last `start` and the `end` after it."""
-    return text.rpartition(start)[2].partition(end)[0] if start in text else ""
-
-
-def current_url(text: str) -> str:
-    """The URL of the tab that the agent looks at."""
-    tab = re.search(r"Current tab: (\S+)", text)
-    found = re.search(rf"Tab {re.escape(tab[1])}: (\S+)", text) if tab else None
-    return found[1] if found else ""
-
-
-def elements_of(shown: str) -> list[Element]:
-    """The elements in an agent's list of them, each with the text up to the next one."""
-    found = list(ELEMENT.finditer(shown))
-    ends = [later.start() for later in found[1:]] + [len(shown)] * bool(found)
-    return [
-        Element(
-            index=int(match["index"]),
-            tag=match["tag"],
-            attributes={name: value.strip() for name, value in ATTRIBUTE.findall(match["attributes"])},
-            text=" ".join(shown[match.end() : end].replace("|SHADOW(open)|", " ").split()),
-        )
-        for match, end in zip(found, ends, strict=True)
-    ]
+    server = Server(config)
+    running = asyncio.create_task(server.serve([listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    finally:
+        server.should_exit = True
+        await running
+        listener.close()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from server.rehearsed_model import Fault, RehearsedModel, Scene, Script, Turn
+from server.rehearsal import Fault, Scene, Script, Turn
+from server.rehearsed_model import RehearsedModel
 
 __all__ = ["Fault", "Scene", "Script", "Turn", "acts", "done", "in_turn", "scripted_model", "served", "unused_port"]
 
@@ -21,7 +22,7 @@ Line = Act | list[Act] | Callable[[Scene], Act | list[Act] | Turn | Fault] | Tur
 
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
+def served(app: ASGIApp) -> Generator[str]:
     """Serves the app on a free port of 127.0.0.1; yields its origin."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws_per_message_deflate=False))
@@ -35,7 +36,7 @@ def served(app: ASGIApp) -> Iterator[str]:
 
 
 @contextmanager
-def scripted_model(scripts: Mapping[str, Script], api_key: str | None = None) -> Iterator[tuple[RehearsedModel, str]]:
+def scripted_model(scripts: Mapping[str, Script], api_key: str | None = None) -> Generator[tuple[RehearsedModel, str]]:
     """Serves the scripts; yields the model and its base URL."""
     model = RehearsedModel(scripts, api_key=api_key)
     model.keep_requests = True
@@ -51,7 +52,9 @@ def in_turn(*lines: Line) -> Script:
         said = line(scene) if callable(line) else line
         if isinstance(said, Turn | Fault):
             return said
-        return Turn(said if isinstance(said, list) else [said], next_goal=f"Round {scene.round + 1}", memory=f"m{scene.round}")
+        return Turn(
+            said if isinstance(said, list) else [said], next_goal=f"Round {scene.round + 1}", memory=f"m{scene.round}"
+        )
 
     return script
 

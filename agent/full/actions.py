@@ -131,9 +131,10 @@ class GuardedTools(Tools[None]):
             self.wanted = params
             return ActionResult(extracted_content="A person was asked.")
 
-    async def act(self, action: ActionModel, browser_session: BrowserSession, **rest: Any) -> ActionResult:
+    async def act(self, action: ActionModel, browser_session: BrowserSession, *more: Any, **named: Any) -> ActionResult:
         """Does one action, if the guard lets it."""
-        name, parameters = next(iter(action.model_dump(exclude_unset=True).items()), ("", {}))
+        asked: dict[str, dict[str, Any]] = action.model_dump(exclude_unset=True)
+        name, parameters = next(iter(asked.items()), ("", dict[str, Any]()))
         try:
             self.guard.check(name, parameters)
             place = Place(await browser_session.get_current_page_url())
@@ -143,7 +144,9 @@ class GuardedTools(Tools[None]):
                 return await self.type_secret(browser_session, parameters, place)
         except RefusedAct as refused:
             return ActionResult(error=str(refused))
-        return await super().act(action, browser_session, **{**rest, "sensitive_data": None})
+        return await super().act(  # pyright: ignore[reportUnknownMemberType]  # a bare dict in its signature
+            action, browser_session, *more, **{**named, "sensitive_data": None}
+        )
 
     async def type_secret(self, session: BrowserSession, parameters: Mapping[str, Any], place: Place) -> ActionResult:
         """Types a text with secrets in it, without browser-use, which would type it elsewhere when the field is gone."""

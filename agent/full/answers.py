@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, SchemaError
 from jsonschema.protocols import Validator
@@ -25,33 +25,34 @@ def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
 def resolved(node: Any, root: Mapping[str, Any], depth: int) -> Any:
     """The node with every `#/...` reference in it replaced by what it refers to."""
     if isinstance(node, list):
-        return [resolved(item, root, depth) for item in node]  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
-    if not isinstance(node, Mapping):
+        return [resolved(item, root, depth) for item in cast("list[Any]", node)]
+    if not isinstance(node, dict):
         return node
-    target = node.get("$ref")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # JSON of any shape
-    if not isinstance(target, str) or not target.startswith("#"):
-        kept = {key: value for key, value in node.items() if key != "title" or not isinstance(value, str)}  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
-        return {key: resolved(value, root, depth) for key, value in kept.items()}  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
-    if depth == 0:
-        return {}
-    beside = {key: value for key, value in node.items() if key != "$ref"}  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
-    return {**resolved(pointed(root, target), root, depth - 1), **beside}
+    known = cast("dict[str, Any]", node)
+    target = known.get("$ref")
+    if isinstance(target, str) and target.startswith("#"):
+        beside = {key: value for key, value in known.items() if key != "$ref"}
+        return {**resolved(pointed(root, target), root, depth - 1), **beside} if depth else {}
+    kept = {key: value for key, value in known.items() if key != "title" or not isinstance(value, str)}
+    return {key: resolved(value, root, depth) for key, value in kept.items()}
 
 
 def pointed(root: Mapping[str, Any], pointer: str) -> Any:
     """What a JSON pointer leads to; an empty schema where it leads nowhere."""
     node: Any = root
     for part in pointer.removeprefix("#").strip("/").split("/"):
-        name = part.replace("~1", "/").replace("~0", "~")
-        node = node.get(name, {}) if isinstance(node, Mapping) and name else node  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # JSON of any shape
-    return node  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
+        if part:
+            node = cast("dict[str, Any]", node if isinstance(node, dict) else {}).get(
+                part.replace("~1", "/").replace("~0", "~"), {}
+            )
+    return node
 
 
 def validator(schema: Mapping[str, Any]) -> Validator:
     """Checks values against the schema. Raises InvalidParameters when it is no JSON Schema."""
     kind = validator_for(schema, default=Draft202012Validator)
     try:
-        kind.check_schema(schema)
+        kind.check_schema(dict(schema))
     except SchemaError as error:
         raise InvalidParameters(f"The output's JSON Schema is not valid: {error.message[:200]}") from None
     return kind(schema)

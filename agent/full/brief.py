@@ -98,7 +98,7 @@ class Brief:
     def output_schema(self) -> Mapping[str, Any] | None:
         """The JSON Schema of the agent's answer; None: plain text."""
         if self.site is not None:
-            return self.assignment.tool.result.model_json_schema(by_alias=False)
+            return self.assignment.tool.result.model_json_schema()
         return self.assignment.options.structured_output
 
     @property
@@ -108,7 +108,7 @@ class Brief:
         goal = assignment.tool.goal(assignment.parameters)
         if site is None:
             return goal
-        parameters = assignment.parameters.model_dump(exclude_none=True)
+        parameters = assignment.parameters.model_dump(mode="json", by_alias=True, exclude_none=True)
         told = prompt("platform").substitute(
             goal=goal.replace(site.home, self.real(site, site.home)),
             site=site.name,

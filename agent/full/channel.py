@@ -57,14 +57,13 @@ class Channel:
 
 
 class LogLines(logging.Handler):
-    """Sends what the libraries log to the supervisor's log, redacted."""
+    """Sends the errors that the libraries log to the supervisor's log, redacted. Their warnings are of no use to an operator."""
 
     def __init__(self, channel: Channel, redactor: Redactor) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.ERROR)
         self.channel = channel
         self.redactor = redactor
 
     def emit(self, record: logging.LogRecord) -> None:
         """Sends one record."""
-        level = "error" if record.levelno >= logging.ERROR else "warning"
-        self.channel.send(Log(level=level, event=self.redactor.text(record.getMessage())[:1000]))
+        self.channel.send(Log(level="error", event=self.redactor.text(record.getMessage())[:1000]))

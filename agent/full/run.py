@@ -54,6 +54,7 @@ from tools.errors import (
     every_failure,
 )
 
+OPENAI = "https://api.openai.com/v1"
 EXPORT_SECONDS = 0.4
 MEMORY_SECONDS = 3.0
 CODES = {failure.code: failure for failure in every_failure()}
@@ -95,7 +96,10 @@ class Run:
             return await self.watched(self.whole())
         except Failure as failure:
             await self.keep_login()
-            raise self.meant(failure) from failure
+            meant = self.meant(failure)
+            if meant is failure:
+                raise
+            raise meant from failure
         except asyncio.CancelledError:
             await self.keep_login()
             raise
@@ -147,7 +151,7 @@ class Run:
             task=brief.task,
             instructions=brief.instructions,
             model=ModelChoice(
-                base_url=settings.base_url or "",
+                base_url=settings.base_url or OPENAI,
                 name=self.model,
                 api_key=settings.api_key,
                 method=settings.method,
@@ -184,9 +188,7 @@ class Run:
                 case Spent():
                     self.count(message)
                 case Log():
-                    self.log.log(
-                        30 if message.level == "warning" else 40, "full.runner", said=self.redactor.text(message.event)
-                    )
+                    self.log.error("full.runner", said=self.redactor.text(message.event))
                 case Beat() | Ready():
                     pass
                 case _:
@@ -358,7 +360,8 @@ class Run:
     async def proof(self, finished: Finished, verdict: Failure | None) -> Mapping[str, Any]:
         """The result as it was read back. Raises the agent's own failure where nothing was published, else OutcomeUncertain."""
         await self.pair.runner.kill()
-        readings = {name: str(value) for name, value in (finished.output or {}).items() if value is not None}
+        data: dict[str, Any] = finished.output or {}
+        readings = {name: str(value) for name, value in data.items() if value is not None}
         try:
             return await self.prove(self.pair.chromium.cdp_url, readings)
         except Failure as failure:

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from browser_use.agent.service import Agent
 from browser_use.agent.views import ActionResult, AgentOutput
@@ -124,7 +124,9 @@ class Run:
         """Runs the agent to its end and reports that."""
         await self.resize()
         agent = self.agent()
-        await agent.run(self.begin.max_steps, on_step_start=self.before_step, on_step_end=self.after_step)
+        await agent.run(  # pyright: ignore[reportUnknownMemberType]  # its own hook type says Agent without parameters
+            self.begin.max_steps, on_step_start=self.before_step, on_step_end=self.after_step
+        )
         await self.end(self.given_up(agent))
 
     async def resize(self) -> None:
@@ -213,7 +215,7 @@ class Run:
             done=True,
             success=bool(result.success),
             text=result.extracted_content or "",
-            output=(result.metadata or {}).get("output"),
+            output=cast("dict[str, Any]", result.metadata or {}).get("output"),  # pyright: ignore[reportUnknownMemberType]  # a bare dict there
             steps=self.steps,
         )
 
@@ -221,7 +223,7 @@ class Run:
         """Why the agent stopped without being done, as far as it is known."""
         if agent.state.stopped:
             return failed(BrowserFailed("The agent lost its browser: try again; 'webhand doctor' checks the browser"))
-        if self.model.failure is not None:
+        if self.model.failure is not None and agent.state.consecutive_failures >= self.begin.max_failures:
             return failed(self.model.failure)
         errors = [result.error for result in agent.state.last_result or [] if result.error]
         return Finished(done=False, steps=self.steps, last_error=errors[-1] if errors else "")

@@ -11,13 +11,13 @@ from agent.origins import Origins
 
 @dataclass(frozen=True, slots=True)
 class FullSettings:
-    """Times in seconds. Without `base_url` and `model` the engine answers every task with MODEL_UNAVAILABLE."""
+    """Times in seconds. Without a `model` the engine answers every task that names none with MODEL_UNAVAILABLE."""
 
     chromium: Path
     run_folder: Path
     """Where pairs live (0700): profiles, downloads, temporary files. Nothing of a task stays in it."""
     base_url: str | None = None
-    """An OpenAI-compatible endpoint, up to and including `/v1`."""
+    """An OpenAI-compatible endpoint, up to and including `/v1`; None: OpenAI's own."""
     model: str | None = None
     """Used unless the task names another one."""
     api_key: str = field(default="", repr=False)

@@ -23,10 +23,10 @@ from tools.errors import BrowserFailed, ModelUnavailable
 class FullEngine:
     """Carries out assignments with an LLM agent."""
 
-    def __init__(self, settings: FullSettings) -> None:
+    def __init__(self, settings: FullSettings, nursery: Nursery | None = None) -> None:
         self.name: EngineName = "full"
         self.settings = settings
-        self.nursery = Nursery(settings.run_folder)
+        self.nursery = nursery or Nursery(settings.run_folder)
         self.pairs = Pairs(
             settings.chromium, settings.run_folder, settings.warm, self.nursery, sandbox=settings.sandbox
         )
@@ -40,8 +40,8 @@ class FullEngine:
     async def carry_out(self, assignment: Assignment, desk: Desk) -> Outcome:
         """See agent.engine.Engine."""
         settings = self.settings
-        if not settings.base_url or not (assignment.options.model or settings.model):
-            raise ModelUnavailable("No language model is configured: set WEBHAND_LLM_BASE_URL and WEBHAND_LLM_MODEL")
+        if not (assignment.options.model or settings.model):
+            raise ModelUnavailable("No language model is configured: set WEBHAND_LLM_MODEL and WEBHAND_LLM_BASE_URL")
         brief = Brief(assignment, settings.origins, settings.private_network)
         brief.check()
         pair = await self.pairs.take(assignment.options.proxy)

@@ -62,9 +62,9 @@ class Watch:
     def hear(self, method: str, parameters: dict[str, Any], _session: str | None) -> None:
         """Takes an event; never waits."""
         if method in {"Target.targetCreated", "Target.targetInfoChanged"}:
-            target = parameters["targetInfo"]
+            target: dict[str, Any] = parameters["targetInfo"]
             self.kinds[target["targetId"]] = target["type"]
-            if target["type"] == "page" and (host := urlsplit(target["url"]).hostname):
+            if target["type"] == "page" and (host := urlsplit(str(target["url"])).hostname):
                 self.hosts.add(host)
         elif method == "Target.targetCrashed" and self.kinds.get(parameters["targetId"]) == "page":
             if not self.crashed.done():

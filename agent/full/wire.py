@@ -181,7 +181,7 @@ class Log(Message):
     """A line for the log, redacted by the runner already."""
 
     kind: Literal["log"] = "log"
-    level: Literal["debug", "info", "warning", "error"]
+    level: Literal["error"]
     event: str
 
 
