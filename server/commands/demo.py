@@ -44,7 +44,7 @@ async def run_demo(settings: Settings, *, engine: str, stay: bool) -> int:
             from server.rehearsed_model import serve_rehearsed_model  # only here is it needed
 
             base = await stack.enter_async_context(serve_rehearsed_model())
-            used = used.model_copy(update={"llm_base_url": base, "llm_model": "demo-create-post"})
+            used = used.model_copy(update={"llm_base_url": base, "llm_model": "rehearsed"})
         house = await stack.enter_async_context(serving(used))
         out.print(f"Webhand serves at {house.public_url}, the practice site at {house.origins[PRACTICE]}", markup=False)
         code = await _main_job(house, engine)
