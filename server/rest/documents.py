@@ -1,4 +1,4 @@
-"""Serves the OpenAPI documents, and the page that shows them. They are made once, at the start: nothing in them changes later."""
+"""The OpenAPI documents as they are sent: made once, at the start, since nothing in them changes later."""
 
 from __future__ import annotations
 

@@ -46,6 +46,8 @@ class Endpoint:
     """Of the answer; anything but JSON is documented as bytes."""
     answer: Any = None
     """The type of the answer, whatever pydantic can describe (model, TypedDict, bool, ...), without the dialect's envelope."""
+    bare: bool = False
+    """Whether the answer comes without the envelope."""
     status: int = 200
     """Of success."""
     examples: Mapping[str, Any] = field(default_factory=dict[str, Any])

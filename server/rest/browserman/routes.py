@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from starlette.types import ExceptionHandler
 
 from server.door import json_body
 from server.errors import status_of
-from server.rest.browserman import wire
+from server.rest.browserman import answers, examples, wire
 from server.rest.endpoint import Endpoint, caller_of, routes
 from server.state import reach
 from server.tasks import NewTask
@@ -22,17 +22,18 @@ from storage.states import TaskState
 from storage.tables import Task
 from tools.errors import (
     AccountNotFound,
+    AuthenticationFailed,
     BodyTooLarge,
     Conflict,
     DuplicateContent,
     Failure,
+    IdempotencyReused,
     Internal,
     InvalidParameters,
     MethodNotAllowed,
     NotCancellable,
     NotFound,
     PlatformNotFound,
-    RateLimited,
     TaskNotFound,
     UnsupportedType,
 )
@@ -47,7 +48,9 @@ _HTTP: dict[int, type[Failure]] = {404: NotFound, 405: MethodNotAllowed, 413: Bo
 class WaitQuery(BaseModel):
     """GET /api/tasks/:taskId may wait for the end instead of being asked every few seconds."""
 
-    wait: float = 0
+    wait: float = Field(
+        0, ge=0, description=f"Seconds to wait until the task ended or waits for a person, {_LONGEST_WAIT_S} at most."
+    )
 
 
 class AccountsQuery(BaseModel):
@@ -191,7 +194,7 @@ async def delete_account(request: Request) -> Response:
 
 
 _TASK = "/tasks/{task_id}"
-_CREATE_ERRORS = (AccountNotFound, PlatformNotFound, DuplicateContent, Conflict, RateLimited)
+_CREATE_ERRORS = (AccountNotFound, PlatformNotFound, DuplicateContent, AuthenticationFailed, IdempotencyReused)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
@@ -211,6 +214,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
                 "timeout": 120000,
             }
         },
+        answer=answers.TaskDetail,
+        examples={"Created": examples.CREATED},
         errors=_CREATE_ERRORS,
         idempotent=True,
     ),
@@ -222,6 +227,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="List tasks",
         tag="Tasks",
         query=wire.ListTasks,
+        answer=answers.TaskList,
+        examples={"One": examples.LISTED},
     ),
     Endpoint(
         method="GET",
@@ -231,6 +238,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Get a task",
         tag="Tasks",
         query=WaitQuery,
+        answer=answers.TaskDetail,
+        examples=examples.TASKS,
         errors=(TaskNotFound,),
     ),
     Endpoint(
@@ -240,6 +249,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         scope="write",
         summary="Cancel a task",
         tag="Tasks",
+        answer=answers.Cancelled,
+        examples={"Cancelled": examples.CANCELLED},
         errors=(TaskNotFound, NotCancellable),
     ),
     *(
@@ -250,12 +261,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             scope="admin" if verb in {"approve", "reject"} else "write",
             summary=f"{verb.capitalize()} a task",
             tag="Tasks",
+            answer=answers.TaskDetail,
             errors=(TaskNotFound, Conflict),
         )
         for verb in ("pause", "resume", "approve", "reject")
     ),
     Endpoint(
-        method="GET", path="/platforms", handler=list_platforms, scope="read", summary="List platforms", tag="Platforms"
+        method="GET",
+        path="/platforms",
+        handler=list_platforms,
+        scope="read",
+        summary="List platforms",
+        tag="Platforms",
+        answer=answers.PlatformList,
+        examples={"All": examples.PLATFORMS},
     ),
     Endpoint(
         method="GET",
@@ -264,6 +283,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         scope="read",
         summary="Get a platform",
         tag="Platforms",
+        answer=answers.PlatformDetail,
         errors=(PlatformNotFound,),
     ),
     Endpoint(
@@ -274,6 +294,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="List accounts",
         tag="Accounts",
         query=AccountsQuery,
+        answer=answers.AccountList,
+        examples={"One": {"accounts": [examples.ACCOUNT], "total": 1}},
     ),
     Endpoint(
         method="POST",
@@ -283,6 +305,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Connect an account",
         tag="Accounts",
         body=wire.CreateAccount,
+        body_examples={"With cookies": examples.CONNECT},
+        answer=answers.Account,
+        examples={"Connected": examples.ACCOUNT},
         errors=(PlatformNotFound, Conflict),
     ),
     Endpoint(
@@ -292,6 +317,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         scope="read",
         summary="Get an account",
         tag="Accounts",
+        answer=answers.Account,
+        examples={"Active": examples.ACCOUNT, "Not logged in any more": examples.BROKEN_ACCOUNT},
         errors=(AccountNotFound,),
     ),
     Endpoint(
@@ -300,7 +327,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=delete_account,
         scope="write",
         summary="Delete an account",
+        description="The account and all its data, permanently.",
         tag="Accounts",
+        answer=answers.Deleted,
+        examples={"Deleted": {"id": "acc_abc123", "deleted": True}},
         errors=(AccountNotFound, Conflict),
     ),
 )

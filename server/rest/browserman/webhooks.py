@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
 from server.door import json_body
+from server.rest.browserman import answers
 from server.rest.browserman.events import EVENTS
 from server.rest.browserman.wire import iso, parsed, present, succeeded
 from server.rest.endpoint import Endpoint, caller_of
@@ -100,13 +101,6 @@ class DeliveryList(TypedDict):
     total: int
     limit: int
     offset: int
-
-
-class Deleted(TypedDict):
-    """It is gone."""
-
-    id: str
-    deleted: bool
 
 
 def webhook_view(webhook: Webhook, *, secret: str | None = None) -> dict[str, Any]:
@@ -305,7 +299,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         scope="write",
         summary="Delete a webhook and its log",
         tag="Webhooks",
-        answer=Deleted,
+        answer=answers.Deleted,
         examples={"Deleted": {"id": "wh_0199c2f2a0f87d53a2f4", "deleted": True}},
         errors=(NotFound,),
     ),
