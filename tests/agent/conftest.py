@@ -1,12 +1,12 @@
-"""Shared by the tests of the browsers and the engines: a real Chromium, small local sites, a listener that must stay silent."""
+"""Shared by the tests of the browsers and the engines: a real Chromium, small sites, a silent listener, a desk."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,8 @@ import pytest
 import uvicorn
 
 from agent.chromium import Chromium, find_chromium
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
+from agent.engine import Reason, StepReport, Window
+from tools.errors import ChallengeRequired
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +109,58 @@ def family(pid: int) -> list[psutil.Process]:
 def living(processes: list[psutil.Process]) -> list[psutil.Process]:
     """Those that run; the ended ones may stay zombies until somebody asks for them."""
     return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+@dataclass
+class Notebook:
+    """A desk (agent.engine.Desk) that writes everything down. Tests put what shall happen into the hooks."""
+
+    steps: list[StepReport] = field(default_factory=list[StepReport])
+    words: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    asked: list[tuple[Reason, str]] = field(default_factory=list[tuple[Reason, str]])
+    windows: list[Window | None] = field(default_factory=list[Window | None])
+    kept: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
+    armed: int = 0
+    gates: int = 0
+    on_ask: Callable[[], Awaitable[object]] | None = None
+    """What the person does; None: nobody comes."""
+    on_arm: Callable[[], Awaitable[object]] | None = None
+    on_gate: Callable[[], Awaitable[object]] | None = None
+
+    async def progress(self, word: str, percentage: int) -> None:
+        self.words.append((word, percentage))
+
+    async def step(self, report: StepReport) -> None:
+        self.steps.append(report)
+
+    async def arm(self) -> None:
+        if self.on_arm:
+            await self.on_arm()
+        self.armed += 1
+
+    async def gate(self) -> None:
+        self.gates += 1
+        if self.on_gate:
+            await self.on_gate()
+
+    async def ask(self, reason: Reason, message: str) -> None:
+        self.asked.append((reason, message))
+        if self.on_ask is None:
+            raise ChallengeRequired
+        await self.on_ask()
+
+    async def keep_login(self, state: Mapping[str, Any]) -> None:
+        self.kept.append(state)
+
+    def show(self, window: Window | None) -> None:
+        self.windows.append(window)
+
+    @property
+    def goals(self) -> list[str]:
+        """The steps' goals."""
+        return [step.next_goal for step in self.steps]
+
+    @property
+    def everything(self) -> str:
+        """All that was written down, as text, to search for secrets."""
+        return repr([replace(step, screenshot=None) for step in self.steps]) + repr((self.words, self.asked))
