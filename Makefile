@@ -39,7 +39,7 @@ lock: ## Pin every dependency anew
 	requirements/compile
 
 clean: ## Remove what these targets made
-	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis server/static/novnc
+	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis server/static
 
 chromium: $(VENV)/.ready
 	@$(BIN)/python -c "from agent.installed import *; from server.settings import *; find_chromium(read_settings().chromium) or install_chromium()"
@@ -53,7 +53,7 @@ $(VENV)/.ready: $(UV) requirements/runtime.txt pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/runtime.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@command -v npm >/dev/null || $(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/node.txt
-	@$(BIN)/python server/novnc.py
+	@$(BIN)/python server/npm.py
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready requirements/dev.txt

@@ -21,9 +21,11 @@ def main() -> int:
     tracked = subprocess.run(["git", "ls-files", *PACKAGES], check=True, cwd=ROOT, capture_output=True, text=True)
     missing = sorted(set(tracked.stdout.split()) - packed)
     foreign = sorted(name for name in packed if name.split("/")[0] not in PACKAGES)
-    viewer = any(name.startswith("server/static/novnc/core/") for name in packed)
+    viewer = {"server/static/novnc/core/rfb.js", "server/static/swagger-ui/swagger-ui-bundle.js"} <= packed
     if missing or foreign or not viewer:
-        sys.stderr.write(f"The wheel lacks {missing}, has {foreign} too many, VNC client packed: {viewer}\n")
+        sys.stderr.write(
+            f"The wheel lacks {missing}, has {foreign} too many, VNC client and Swagger UI packed: {viewer}\n"
+        )
         return 1
     sys.stdout.write(f"The wheel holds the {len(packed)} files of the four packages.\n")
     return 0
