@@ -76,11 +76,10 @@ class Models:
         if settings.llm_base_url is None:
             return frozenset()
         key = settings.llm_api_key.get_secret_value() if settings.llm_api_key is not None else ""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
-            async with httpx.AsyncClient(timeout=_PATIENCE_S) as client:
-                answer = await client.get(
-                    f"{settings.llm_base_url.rstrip('/')}/models", headers={"Authorization": f"Bearer {key}"}
-                )
+            async with httpx.AsyncClient(timeout=_PATIENCE_S, headers=headers) as client:
+                answer = await client.get(f"{settings.llm_base_url.rstrip('/')}/models")
             answer.raise_for_status()
             return frozenset(model.id for model in _Offer.model_validate_json(answer.content).data)
         except (httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.door import BodyTooLarge, UnsupportedType
-from server.errors import status_of as usual_status
+from server.errors import STATUSES as USUAL
 from server.rest.cloud.balance import InsufficientCredits
 from server.rest.cloud.parsing import Unprocessable
 from server.rest.cloud.search import NoSearchPage, SiteUnreadable
@@ -19,6 +19,7 @@ from tools.errors import Conflict, Failure, IdempotencyReused, Internal, Invalid
 _log = structlog.get_logger(__name__)
 
 STATUSES: Mapping[type[Failure], int] = {
+    **USUAL,
     InvalidParameters: 422,
     IdempotencyReused: 409,
     Conflict: 400,
@@ -28,15 +29,15 @@ STATUSES: Mapping[type[Failure], int] = {
     NoSearchPage: 501,
     SiteUnreadable: 502,
 }
-"""Where this dialect's status is another than the usual one."""
+"""The usual statuses, and where this dialect has another one."""
 
 
 def status_of(failure: type[Failure]) -> int:
-    """The HTTP status of a failure: of the nearest class that has one."""
-    return next((STATUSES[kind] for kind in failure.__mro__ if kind in STATUSES), usual_status(failure()))
+    """The HTTP status of a failure: of the nearest class that has one; 500 for what is our own fault."""
+    return next((STATUSES[kind] for kind in failure.__mro__ if kind in STATUSES), 500)
 
 
-def refuse(_request: Request, failure: Exception) -> Response:
+async def refuse(_request: Request, failure: Exception) -> Response:
     """A failure in this dialect's words."""
     assert isinstance(failure, Failure)  # noqa: S101  # registered for nothing else
     status = status_of(type(failure))
@@ -62,7 +63,7 @@ def complaints(failure: InvalidParameters) -> object:
     return [{"loc": loc, "msg": failure.message, "type": "value_error"}]
 
 
-def refuse_http(_request: Request, error: Exception) -> Response:
+async def refuse_http(_request: Request, error: Exception) -> Response:
     """What the router itself refuses: no such path, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
     return JSONResponse({"detail": error.detail}, error.status_code, dict(error.headers or {}))

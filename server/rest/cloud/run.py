@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,7 +17,7 @@ from server.models import HOSTED
 from server.rest.cloud.balance import check_balance
 from server.rest.cloud.parsing import body_of, wrong
 from server.rest.cloud.structured import schema_of
-from server.rest.cloud.wire import Created, Text
+from server.rest.cloud.wire import Created, Text, cut_to_text
 from server.rest.endpoint import caller_of
 from server.state import State, reach
 from server.tasks import NewTask
@@ -68,10 +68,9 @@ def few(pairs: dict[str, str] | None) -> dict[str, str] | None:
 
 
 Country = Annotated[str | None, PlainValidator(country), WithJsonSchema({"enum": [*COUNTRIES, None], "default": "us"})]
-Metadata = Annotated[
-    dict[Annotated[Text, Field(min_length=1, max_length=100)], Annotated[Text, Field(max_length=1000)]] | None,
-    AfterValidator(few),
-]
+Key = Annotated[str, Field(min_length=1, max_length=100), BeforeValidator(cut_to_text)]
+Value = Annotated[str, Field(max_length=1000), BeforeValidator(cut_to_text)]
+Metadata = Annotated[dict[Key, Value] | None, AfterValidator(few)]
 Shape = Annotated[
     Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "null"}], "default": None})
 ]
