@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 import structlog
 from dbos import DBOS, DBOSClient, DBOSConfig
-from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.tables import Delivery, Task, now
@@ -61,7 +61,9 @@ class Queue:
             DBOSClient, system_database_url=self._database.plain_url, application_name=_NAME
         )
 
-    async def work(self, worker_id: str, *, on_task: Handler, on_delivery: Handler, on_schedule: Handler) -> None:
+    async def work(
+        self, worker_id: str, *, on_task: Handler, on_delivery: Handler, on_schedule: Handler, on_upkeep: Handler
+    ) -> None:
         """Begins to keep promises in this process: each handler is called with the id it is about."""
         config: DBOSConfig = {
             "name": _NAME,
@@ -76,6 +78,7 @@ class Queue:
         _register("webhand_task", on_task)
         _register("webhand_delivery", on_delivery)
         _register("webhand_schedule", on_schedule)
+        _register("webhand_upkeep", on_upkeep)
         DBOS.launch()
         self._working = True
         for queue in (_TASKS, _ERRANDS):
@@ -115,6 +118,11 @@ class Queue:
         """The schedule is to be looked at then."""
         await self._enqueue(session, _ERRANDS, "webhand_schedule", schedule_id, when=when)
 
+    async def keep_up(self, session: AsyncSession) -> None:
+        """The upkeep is to be done at the next full hour; however many workers say so, it is done once."""
+        hour = now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        await self._enqueue(session, _ERRANDS, "webhand_upkeep", f"{hour:%Y%m%d%H}", when=hour, once=True)
+
     async def _enqueue(
         self,
         session: AsyncSession,
@@ -124,6 +132,7 @@ class Queue:
         *,
         priority: int = 100,
         when: datetime | None = None,
+        once: bool = False,
     ) -> None:
         client = self._client
         if client is None:
@@ -132,14 +141,13 @@ class Queue:
         options: dict[str, Any] = {
             "workflow_name": workflow,
             "queue_name": queue,
-            "workflow_id": f"{subject}:{secrets.token_hex(6)}",
+            "workflow_id": f"{workflow}:{subject}" if once else f"{subject}:{secrets.token_hex(6)}",
             "priority": priority,
         }
         delay = (when - now()).total_seconds() if when is not None else 0
         if delay > 0:
             options["delay_seconds"] = delay
-        connection = await session.connection()
-        await connection.run_sync(_enqueue_now, client, options, subject)
+        await session.run_sync(_enqueue_now, client, options, subject)
 
     # -- upkeep -------------------------------------------------------------------------------------------------------
 
@@ -155,8 +163,8 @@ class Queue:
         return len(done)
 
 
-def _enqueue_now(connection: Connection, client: DBOSClient, options: Any, subject: str) -> None:
-    client.enqueue_in_transaction(connection, options, subject)
+def _enqueue_now(session: Session, client: DBOSClient, options: Any, subject: str) -> None:
+    client.enqueue_in_transaction(session, options, subject)
 
 
 def _register(name: str, handler: Handler) -> None:

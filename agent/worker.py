@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from agent import metrics
 from agent.desk import Deadline, Desk, redact
 from agent.engine import Assignment, Engine, EngineName, NewFile, Outcome, Window
 from agent.orders import Orders
@@ -28,7 +29,7 @@ from storage.artifacts import ArtifactStore, new_artifact
 from storage.changes import QUEUE
 from storage.database import Database
 from storage.runs import RunStore
-from storage.tables import Task
+from storage.tables import Task, now
 from storage.tables import Worker as WorkerRow
 from storage.vault import Vault
 from tools.errors import (
@@ -236,6 +237,7 @@ class Worker:
     async def _carry_out(self, task: Task, engine: EngineName) -> None:
         log = _log.bind(task=task.id, platform=task.platform, tool=task.tool, engine=engine)
         log.info("task.started")
+        metrics.started(task)
         folder = self._settings.folder / task.id
         site: Site | None = None
         try:
@@ -256,7 +258,9 @@ class Worker:
             await asyncio.shield(self._keep_recording(task))
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
         await asyncio.shield(self._finish(finish, spacing(site, task)))
-        log.info("task.ended", error=(task.error or {}).get("code"))
+        code = (task.error or {}).get("code")
+        metrics.ended(task, "failed" if code else "completed", now())
+        log.info("task.ended", error=code)
 
     async def _run(self, task: Task, engine: EngineName, assignment: Assignment) -> Outcome:
         deadline = Deadline(task.timeout_ms / 1000)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import packages_distributions, version
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from starlette.applications import Starlette
@@ -28,6 +28,7 @@ from server.demo_site import serve_demo_site
 from server.demo_state import DemoSite
 from server.door import Door
 from server.files import FILE_ROUTES
+from server.health import HEALTH_ROUTES
 from server.links import Links
 from server.live import Live
 from server.live_tasks import LiveSettings
@@ -35,29 +36,38 @@ from server.mcp_facade import McpFacade, McpSettings
 from server.meter import Meter
 from server.models import Models
 from server.profiles import ProfileService
+from server.rest.apis import BROWSERMAN_EXTRA, CLOUD_EXTRA, build_documents
 from server.rest.browserman import events as browserman_events
 from server.rest.browserman.routes import browserman_app
-from server.rest.browserman.webhooks import ENDPOINTS as WEBHOOKS
 from server.rest.cloud import events as cloud_events
 from server.rest.cloud.routes import cloud_app
+from server.rest.reference import ROUTES as REFERENCE_ROUTES
 from server.schedules import ScheduleService
 from server.settings import Settings, SettingWrong
+from server.sign_in import SignInService, SignInSettings
+from server.sign_in_pages import SignInPages
 from server.signing import Signer
 from server.state import State
 from server.tasks import TaskLimits, TaskService
+from server.upkeep import Upkeep
 from server.watching import WatchedTasks
 from server.webhooks import Owing, WebhookService
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
+from storage.counts import Counts
 from storage.database import Database
 from storage.keys import KeyStore
 from storage.profiles import ProfileStore
+from storage.retention import Retention
 from storage.runs import RunStore
 from storage.schedules import ScheduleStore
 from storage.tasks import TaskStore
 from storage.vault import open_vault
 from storage.webhooks import WebhookStore
 from tools.catalog import catalog
+
+if TYPE_CHECKING:
+    from agent.sign_in import LoginBrowsers
 
 _log = structlog.get_logger(__name__)
 _PACKAGES = ("agent", "server", "storage", "tools")
@@ -150,6 +160,15 @@ class House:
             frame_ancestors=settings.frame_ancestors, public_url=settings.public_url, idle=settings.control_idle
         )
         self.live = Live(watched, self.signer, looks)
+        self.sign_ins = SignInService(
+            self.accounts,
+            self.catalog,
+            self.signer,
+            self.public_url,
+            self._login_browsers,
+            SignInSettings(open=settings.sign_in_minutes * 60, at_once=settings.sign_ins),
+        )
+        self.sign_in_pages = SignInPages(self.sign_ins, self.signer, self.public_url)
         self.mcp = McpFacade(
             tasks=self.tasks,
             accounts=self.accounts,
@@ -177,13 +196,15 @@ class House:
             "meter": self.meter,
             "tasks": self.tasks,
             "accounts": self.accounts,
+            "sign_ins": self.sign_ins,
             "artifacts": self.artifacts,
+            "counts": Counts(self.database),
             "profiles": self.profile_store,
             "browser_profiles": ProfileService(self.profile_store),
             "schedules": self.schedules,
             "models": Models(self.settings),
             "webhooks": self.webhooks,
-            "documents": cast("Any", None),
+            "documents": build_documents(self.catalog, own_version(), self.public_url),
             "queue": self.queue,
             "links": self.links,
             "worker": self.worker,
@@ -207,6 +228,7 @@ class House:
                     serve_demo_site(site, port=self.settings.demo_port)
                 )
             stack.push_async_callback(self.live.close)
+            stack.push_async_callback(self.sign_in_pages.close)
             await stack.enter_async_context(self.mcp.running())
             if self._work:
                 await self._open_worker(stack)
@@ -242,11 +264,31 @@ class House:
         )
         courier = self._courier()
         stack.push_async_callback(_ended, asyncio.create_task(courier.run(), name="courier"))
-        await self.queue.work(
-            worker.id, on_task=worker.look, on_delivery=courier.look, on_schedule=self.schedules.on_schedule
+        upkeep = Upkeep(
+            self.database,
+            self.queue,
+            Retention(self.database, self.artifacts),
+            self.webhook_store,
+            self.schedules,
+            keep_days=self.settings.keep_days,
+            keep_bytes=round(self.settings.keep_gigabytes * 2**30),
         )
+        await self.queue.work(
+            worker.id,
+            on_task=worker.look,
+            on_delivery=courier.look,
+            on_schedule=self.schedules.on_schedule,
+            on_upkeep=upkeep.run,
+        )
+        stack.push_async_callback(_ended, asyncio.create_task(upkeep.audit(), name="audit"))
         await worker.start()
         stack.push_async_callback(worker.stop, self.settings.drain)
+
+    def _login_browsers(self) -> LoginBrowsers:
+        from server.engines import build_login_browsers  # as above
+
+        self.run_folder.mkdir(mode=0o700, exist_ok=True)
+        return build_login_browsers(self.settings, self.run_folder, self.origins)
 
     def _worker_settings(self) -> WorkerSettings:
         settings = self.settings
@@ -287,11 +329,14 @@ def build_app(house: House) -> Starlette:
             yield state
 
     routes: list[BaseRoute] = [
-        Mount("/api/v1", app=cloud_app()),
-        Mount("/api", app=browserman_app(WEBHOOKS)),
+        Mount("/api/v1", app=cloud_app(CLOUD_EXTRA)),
+        Mount("/api", app=browserman_app(BROWSERMAN_EXTRA)),
+        *REFERENCE_ROUTES,
         *FILE_ROUTES,
+        *HEALTH_ROUTES,
         *house.mcp.routes(),
         *house.live.routes,
+        *house.sign_in_pages.routes,
     ]
     middleware = [Middleware(Door)]
     if house.settings.cors_origins:

@@ -17,10 +17,12 @@ from server.profiles import ProfileService
 from server.rest.documents import Documents
 from server.schedules import ScheduleService
 from server.settings import Settings
+from server.sign_in import SignInService
 from server.signing import Signer
 from server.tasks import TaskService
 from server.webhooks import WebhookService
 from storage.artifacts import ArtifactStore
+from storage.counts import Counts
 from storage.database import Database
 from storage.keys import KeyStore
 from storage.profiles import ProfileStore
@@ -43,7 +45,9 @@ class State(TypedDict):
     meter: Meter
     tasks: TaskService
     accounts: AccountService
+    sign_ins: SignInService
     artifacts: ArtifactStore
+    counts: Counts
     profiles: ProfileStore
     browser_profiles: ProfileService
     schedules: ScheduleService

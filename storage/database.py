@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from storage.changes import CHANNEL, Changes
 
+T = TypeVar("T")
 _BUSY_MS = 30_000
 _MIGRATING = 0x77656268  # the advisory lock under which PostgreSQL is migrated, so that two starts do not race
 
@@ -38,6 +40,7 @@ class Database:
         self._engine: AsyncEngine = create_async_engine(
             self.url.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=not self.sqlite
         )
+        self._looking = self._engine.execution_options(only_reading=True) if self.sqlite else self._engine
         if self.sqlite:
             event.listen(self._engine.sync_engine, "connect", _set_pragmas)
             event.listen(self._engine.sync_engine, "begin", _begin)
@@ -72,23 +75,20 @@ class Database:
 
         Whoever follows a topic that was told in it (`tell`) wakes after the commit, in every process.
         """
-        async with AsyncSession(self._engine, expire_on_commit=False) as session:
-            async with session.begin():
-                yield session
-                told: set[str] = session.info.get("told", set[str]())
-                if not self.sqlite:
-                    for topic in sorted(told):
-                        await session.execute(
-                            text("SELECT pg_notify(:channel, :topic)"), {"channel": CHANNEL, "topic": topic}
-                        )
-            for topic in told:
-                self.changes.wake(topic)
+        async with _transaction(self._engine) as session:
+            yield session
+            told: set[str] = session.info.get("told", set[str]())
+            if not self.sqlite:
+                for topic in sorted(told):
+                    notify = text("SELECT pg_notify(:channel, :topic)")
+                    await session.execute(notify, {"channel": CHANNEL, "topic": topic})
+        for topic in told:
+            self.changes.wake(topic)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncSession]:
         """A transaction that only looks: on SQLite it takes no write lock."""
-        engine = self._engine.execution_options(only_reading=True) if self.sqlite else self._engine
-        async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
+        async with _transaction(self._looking) as session:
             yield session
 
     async def answers(self) -> bool:
@@ -133,6 +133,64 @@ class Database:
                 upgrade(connection, "head")
         finally:
             engine.dispose()
+
+
+class _Session(AsyncSession):
+    """A session whose every call to the database runs to its end, also when its caller is cancelled meanwhile.
+
+    A cancelled driver call would leave the connection with a transaction that nobody ends, and SQLite locked for everybody. The
+    cancellation is delivered when the call is over: calls are short.
+    """
+
+    async def execute(self, *arguments: Any, **options: Any) -> Any:
+        return await _to_its_end(super().execute(*arguments, **options))
+
+    async def scalars(self, *arguments: Any, **options: Any) -> Any:
+        return await _to_its_end(super().scalars(*arguments, **options))
+
+    async def get(self, *arguments: Any, **options: Any) -> Any:
+        return await _to_its_end(super().get(*arguments, **options))
+
+    async def flush(self, *arguments: Any, **options: Any) -> None:
+        await _to_its_end(super().flush(*arguments, **options))
+
+    async def run_sync(self, *arguments: Any, **options: Any) -> Any:
+        return await _to_its_end(super().run_sync(*arguments, **options))
+
+    async def commit(self) -> None:
+        await _to_its_end(super().commit())
+
+    async def rollback(self) -> None:
+        await _to_its_end(super().rollback())
+
+    async def close(self) -> None:
+        await _to_its_end(super().close())
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine) -> AsyncGenerator[AsyncSession]:
+    session = _Session(engine, expire_on_commit=False)
+    try:
+        yield session
+        await session.commit()
+    except BaseException:
+        await session.rollback()
+        raise
+    finally:
+        await session.close()
+
+
+async def _to_its_end(call: Coroutine[Any, Any, T]) -> T:
+    work = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({work})
+        if not work.cancelled():
+            work.exception()  # looked at, so that asyncio does not complain that nobody did
+        raise
 
 
 def tell(session: AsyncSession, topic: str) -> None:

@@ -71,7 +71,7 @@ async def _main_job(house: House, engine: str) -> int:
         Client(streamable_http_client(f"{house.public_url}/mcp", http_client=web)) as client,
     ):
         answer = await _call(client, {"accountName": _ACCOUNT, "text": text, "preferredEngine": engine})
-    content: dict[str, Any] = answer.structured_content or {}
+    content = told_by(answer)
     if answer.is_error or content.get("status") != "completed":
         err.print(
             f"The task did not complete: {content.get('error') or [part.text for part in answer.content]}", markup=False
@@ -100,13 +100,18 @@ async def _call(client: Client, arguments: dict[str, Any]) -> CallToolResult:
         answer = await client.call_tool(
             "demo_createPost", arguments, progress_callback=progressed, read_timeout_seconds=_CALL_S
         )
-        while (content := answer.structured_content or {}).get("status") in {"pending", "processing"}:
-            waiting = {"task_id": content["task_id"], "wait_seconds": 45}
+        while (told := told_by(answer)).get("status") in {"pending", "processing"}:
+            waiting = {"task_id": told["task_id"], "wait_seconds": 45}
             answer = await client.call_tool(
                 "task_get", waiting, progress_callback=progressed, read_timeout_seconds=_CALL_S
             )
         bars.update(bar, completed=100, total=100, description="done")
     return answer
+
+
+def told_by(answer: CallToolResult) -> dict[str, Any]:
+    """The structured part of an answer."""
+    return answer.structured_content or {}
 
 
 async def _key(keys: KeyStore) -> str:

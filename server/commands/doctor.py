@@ -18,6 +18,7 @@ import typer
 
 from agent.chromium import Chromium
 from agent.installed import find_chromium, install_chromium
+from server import npm
 from server.commands.local import out, print_json
 from server.settings import Settings
 from storage.database import Database, DatabaseUnavailable
@@ -112,12 +113,10 @@ async def look_at_chromium(settings: Settings, fix: bool) -> Finding:
 
 
 async def look_at_viewer(_settings: Settings, fix: bool) -> Finding:
-    """The live view's VNC client."""
-    from server import novnc  # only here is it needed
-
-    if not novnc.present() and fix:
-        await asyncio.to_thread(novnc.fetch)
-    if not novnc.present():
+    """The live view's VNC client, and what the page of the API shows itself with."""
+    if not npm.present() and fix:
+        await asyncio.to_thread(npm.fetch)
+    if not npm.present():
         return Finding("Live view", "missing", "The VNC client is not there: run 'webhand doctor --fix'.")
     return Finding("Live view", "ok", "VNC client present")
 

@@ -12,9 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
 from storage.database import Database, DatabaseUnavailable, migrations, upgrade
+from storage.runs import RunStore
+from storage.tables import Task, Worker
 
 pytestmark = pytest.mark.anyio
 
@@ -62,3 +65,25 @@ async def test_a_database_that_cannot_be_reached_is_said_in_one_sentence_without
         await database.open()
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+async def test_whoever_is_cancelled_in_a_transaction_leaves_no_lock_behind(database: Database) -> None:
+    runs = RunStore(database, NoOutbox())
+
+    async def beat_for_ever() -> None:
+        while True:
+            await runs.beat(Worker(id="one"))
+
+    for pause in range(40):
+        busy = asyncio.create_task(beat_for_ever())
+        await asyncio.sleep(pause / 4000)
+        busy.cancel()
+        await asyncio.gather(busy, return_exceptions=True)
+        async with asyncio.timeout(5):
+            await runs.leave("one")
+
+
+class NoOutbox:
+    async def ready(self, session: AsyncSession, task: Task) -> None: ...
+
+    async def happened(self, session: AsyncSession, task: Task) -> None: ...

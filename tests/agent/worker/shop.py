@@ -177,7 +177,9 @@ async def open_shop(
     runs = RunStore(database, queue)
     worker = Worker(settings, database, runs, accounts, artifacts, vault, orders, engines)
     if queue_works:
-        await queue.work(worker.id, on_task=worker.look, on_delivery=worker.look, on_schedule=worker.look)
+        await queue.work(
+            worker.id, on_task=worker.look, on_delivery=worker.look, on_schedule=worker.look, on_upkeep=worker.look
+        )
     if begin:
         await worker.start()
     try:

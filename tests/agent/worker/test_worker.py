@@ -38,6 +38,12 @@ def a_worker_process(url: str, folder: Path) -> Generator[subprocess.Popen[str]]
             process.kill()
 
 
+async def noted(folder: Path, what: str) -> None:
+    """Waits until the engine has noted it; another process writes the file, so there is nothing to be woken by."""
+    while not notes(folder, what):  # noqa: ASYNC110  # see above
+        await asyncio.sleep(0.01)
+
+
 async def test_a_task_is_done_and_its_result_stored(shop: Shop) -> None:
     task = await shop.until_final((await shop.ask("done")).id)
     assert (task.state, task.result) == ("completed", {"output": "lite did done"})
@@ -94,8 +100,7 @@ async def test_a_running_task_is_cancelled(shop: Shop) -> None:
 
 async def test_a_cancel_after_the_act_went_out_says_so(shop: Shop) -> None:
     asked = await shop.ask("arm_and_wait")
-    while not notes(shop.folder, "armed"):
-        await asyncio.sleep(0)
+    await noted(shop.folder, "armed")
     await shop.tasks.cancel(asked.id)
     task = await shop.until_final(asked.id)
     assert task.state == "cancelled"
@@ -195,8 +200,7 @@ async def test_a_killed_workers_task_fails_and_is_never_repeated(
         with a_worker_process(database_url, tmp_path) as process:
             held = await front.ask(act)
             what = "armed" if act == "arm_and_wait" else "begun"
-            while held.id not in notes(tmp_path, what):
-                await asyncio.sleep(0.01)
+            await noted(tmp_path, what)
             waiting = await front.ask("wait", account_id=None, engine="full", priority=1)
             del waiting
             process.send_signal(signal.SIGKILL)
@@ -214,8 +218,7 @@ async def test_a_worker_that_was_stopped_past_its_lease_acts_no_more(database_ur
     async with open_shop(database_url, tmp_path, begin=False) as front:
         with a_worker_process(database_url, tmp_path) as frozen:
             held = await front.ask("wait")
-            while held.id not in notes(tmp_path, "begun"):
-                await asyncio.sleep(0.01)
+            await noted(tmp_path, "begun")
             os.kill(frozen.pid, signal.SIGSTOP)
             with a_worker_process(database_url, tmp_path):
                 lost = await front.until_final(held.id)

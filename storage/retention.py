@@ -1,0 +1,71 @@
+"""What is kept, and for how long: finished tasks with everything about them, files, and small rows that nobody asks for any more."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlmodel import col
+
+from storage.artifacts import ArtifactStore
+from storage.database import Database
+from storage.states import FINAL
+from storage.tables import Artifact, Idempotency, Step, Task, now
+from storage.tasks import IDEMPOTENCY_KEPT, touched
+
+_AT_ONCE = 200
+"""So many tasks go in one transaction, so that nobody waits long for the write lock."""
+
+
+class Retention:
+    """Removes what is too old or too much."""
+
+    def __init__(self, database: Database, artifacts: ArtifactStore) -> None:
+        self._database = database
+        self._artifacts = artifacts
+
+    async def prune(self, *, older_than: datetime, most_bytes: int) -> int:
+        """Removes tasks that ended before `older_than`, then the oldest ended ones until the files fit. Returns how many went."""
+        gone = await self._remove_while(col(Task.finished_at) < older_than)
+        while await self._bytes() > most_bytes:
+            removed = await self._remove(col(Task.finished_at).is_not(None))
+            gone += removed
+            if not removed:
+                break
+        await self._remove_uploads(older_than)
+        async with self._database.writing() as session:
+            forgotten = col(Idempotency.created_at) < now() - IDEMPOTENCY_KEPT - timedelta(hours=1)
+            await touched(session, delete(Idempotency).where(forgotten))
+        return gone
+
+    async def _remove_while(self, which: ColumnElement[bool]) -> int:
+        gone = 0
+        while removed := await self._remove(which):
+            gone += removed
+        return gone
+
+    async def _remove(self, which: ColumnElement[bool]) -> int:
+        oldest = select(col(Task.id)).where(col(Task.state).in_(FINAL), which).order_by(col(Task.finished_at))
+        async with self._database.writing() as session:
+            ids: Sequence[str] = (await session.execute(oldest.limit(_AT_ONCE))).scalars().all()
+            # Steps and artifacts go with their task by the foreign key; said here too, for a database without them switched on.
+            await session.execute(delete(Step).where(col(Step.task_id).in_(ids)))
+            await session.execute(delete(Artifact).where(col(Artifact.task_id).in_(ids)))
+            await session.execute(delete(Task).where(col(Task.id).in_(ids)))
+        for task_id in ids:
+            await asyncio.to_thread(shutil.rmtree, self._artifacts.folder / task_id, ignore_errors=True)
+        return len(ids)
+
+    async def _remove_uploads(self, older_than: datetime) -> None:
+        old = select(Artifact).where(col(Artifact.task_id).is_(None), col(Artifact.created_at) < older_than)
+        async with self._database.reading() as session:
+            uploads = (await session.execute(old)).scalars().all()
+        if uploads:
+            await self._artifacts.remove(uploads)
+
+    async def _bytes(self) -> int:
+        async with self._database.reading() as session:
+            return (await session.execute(select(func.coalesce(func.sum(col(Artifact.size)), 0)))).scalar_one()
