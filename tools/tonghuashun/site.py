@@ -13,7 +13,15 @@ site = Site(
     hosts=("10jqka.com.cn", "*.10jqka.com.cn", "*.hexin.cn"),
     login_url="https://upass.10jqka.com.cn/login",
     logged_in=Signs(cookies=("userid",)),
-    logged_out=Signs(urls=(r"^https?://upass\.10jqka\.com\.cn/", r"^https?://[^/]+/login(?:[/?#]|$)"), statuses=(401,)),
+    # The guide for creators is shown to strangers and to members without rights; the cookie tells them apart.
+    logged_out=Signs(
+        urls=(
+            r"^https?://upass\.10jqka\.com\.cn/",
+            r"^https?://[^/]+/login(?:[/?#]|$)",
+            r"/newcircle/creation/adviserEnterGuide",
+        ),
+        statuses=(401,),
+    ),
     challenge=Signs(selectors=page.SLIDER),
     suspended=Signs(selectors=("[class*=notice]:text-matches('禁言|封禁|冻结|限制发言')",)),
     rate=Signs(statuses=(429,)),
