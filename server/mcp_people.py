@@ -36,6 +36,8 @@ _ASKED: Mapping[str, str] = {
 }
 _ANSWERED_HERE = {"budget", "requested"}
 """Reasons that a yes or no settles; all others need the task's page."""
+_MEANT = {None, "requested"}
+"""Who pauses a task, or takes it over, knows what they do: nobody else is asked."""
 _GO_ON: dict[str, Any] = {
     "type": "object",
     "properties": {"go_on": {"type": "boolean", "title": "Go on with the task", "default": True}},
@@ -72,7 +74,7 @@ class People:
 
     def questions(self, task: Task) -> list[Question]:
         """What the task asks right now: what was answered already is not asked again."""
-        if task.state is not TaskState.PAUSED or task.pause_reason is None:
+        if task.state is not TaskState.PAUSED or task.pause_reason in _MEANT:
             return []
         answers = self._answers.get(task.id, {})
         base = f"{task.id}-{task.pause_reason}-{round(task.paused_at.timestamp() * 1000) if task.paused_at else 0}"
