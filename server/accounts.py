@@ -9,6 +9,7 @@ from typing import Any
 import pyotp
 from pydantic import TypeAdapter, ValidationError
 
+from agent.engine import Login
 from server.auth import Caller
 from storage.accounts import AccountBusy, AccountStore, AccountTaken
 from storage.ids import mint
@@ -92,16 +93,33 @@ class AccountService:
         if credentials:
             sealed = self._vault.seal(checked_credentials(credentials))
             await self._accounts.change(account.id, credentials=sealed, auth_method="credentials")
+        if state:
+            await self._accounts.change(account.id, auth_method="cookies")
         await self._accounts.connect(account.id, self._vault.seal(state) if state else None, None)
         return await self.get(caller, account_id)
 
     async def signed_in(self, account_id: str, state: Mapping[str, Any], identity: str | None) -> None:
-        """A person signed in: keeps the login."""
+        """A person signed in on a page: keeps the login."""
+        await self._accounts.change(account_id, auth_method="oauth")
+        await self.holds(account_id, state, identity)
+
+    async def holds(self, account_id: str, state: Mapping[str, Any], identity: str | None) -> None:
+        """The login was found to hold: keeps it as it is now."""
         await self._accounts.connect(account_id, self._vault.seal(state), identity)
 
     async def broke(self, account_id: str, code: str, message: str) -> None:
         """The login was found not to hold."""
         await self._accounts.break_(account_id, code, message)
+
+    def login(self, account: Account) -> Login:
+        """The account as a browser needs it, with its secrets: for our own browsers only."""
+        return Login(
+            account_id=account.id,
+            account_name=account.name,
+            identity=account.identity,
+            state=self._vault.unseal(account.login_state) if account.login_state else None,
+            credentials=self._vault.unseal(account.credentials) if account.credentials else None,
+        )
 
     async def get(self, caller: Caller, account_id: str) -> Account:
         """The caller's account. Raises AccountNotFound."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -13,6 +13,7 @@ from agent.full.supervisor import FullEngine
 from agent.installed import find_chromium
 from agent.lite import LiteEngine
 from agent.origins import Origins
+from agent.sign_in import LoginBrowsers
 from server.settings import Settings
 from tools.errors import BrowserFailed
 
@@ -22,14 +23,7 @@ _SANDBOX = {"auto": None, "on": True, "off": False}
 
 def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> Mapping[EngineName, Engine]:
     """Both engines. A Chromium that is missing fails the tasks that need it, not the start."""
-
-    def chromium() -> Path:
-        found = find_chromium(settings.chromium)
-        if found is None:
-            message = "No Chrome or Chromium is installed: 'webhand doctor --fix' installs one."
-            raise BrowserFailed(message)
-        return found
-
+    chromium = _finder(settings)
     origins, sandbox = Origins(stand_ins), _SANDBOX[settings.sandbox]
     lite = LiteEngine(chromium, run_folder / "lite", origins, sandbox=sandbox, private_network=settings.private_network)
     full = FullEngine(
@@ -50,3 +44,27 @@ def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, 
         )
     )
     return {"lite": lite, "full": full}
+
+
+def build_login_browsers(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> LoginBrowsers:
+    """The browsers in which people sign in."""
+    return LoginBrowsers(
+        _finder(settings),
+        run_folder / "sign-in",
+        Origins(stand_ins),
+        sandbox=_SANDBOX[settings.sandbox],
+        private_network=settings.private_network,
+    )
+
+
+def _finder(settings: Settings) -> Callable[[], Path]:
+    """What finds the Chromium when it is needed."""
+
+    def find() -> Path:
+        found = find_chromium(settings.chromium)
+        if found is None:
+            message = "No Chrome or Chromium is installed: 'webhand doctor --fix' installs one."
+            raise BrowserFailed(message)
+        return found
+
+    return find

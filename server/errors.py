@@ -6,6 +6,8 @@ from tools.errors import (
     AccountNotFound,
     AuthenticationFailed,
     BodyTooLarge,
+    BrowserFailed,
+    ChallengeRequired,
     Conflict,
     DuplicateContent,
     Failure,
@@ -14,9 +16,11 @@ from tools.errors import (
     MethodNotAllowed,
     ModelUnavailable,
     NotFound,
+    PlatformError,
     PlatformNotFound,
     RateLimited,
     TaskNotFound,
+    TimedOut,
     Unauthorized,
     UnsupportedType,
 )
@@ -37,6 +41,11 @@ STATUSES: dict[type[Failure], int] = {
     AuthenticationFailed: 409,
     RateLimited: 429,
     ModelUnavailable: 503,
+    # What a look at an account's login may come to: the site's fault, or the browser's.
+    ChallengeRequired: 409,
+    PlatformError: 502,
+    BrowserFailed: 503,
+    TimedOut: 504,
 }
 
 

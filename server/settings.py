@@ -158,6 +158,10 @@ class Settings(BaseSettings):
     # -- live view
     live_minutes: float = Field(60, gt=0, description="How long a live URL is good for.")
     control_idle: float = Field(120, gt=0, description="After so long without input a person loses control.")
+    sign_in_minutes: float = Field(
+        10, gt=0, description="How long a sign-in link may wait to be opened, and how long its browser then stays."
+    )
+    sign_ins: int = Field(3, ge=1, description="People who may be signing in at once.")
     vnc_port: int | None = Field(None, ge=0, le=65535, description="Raw VNC port on loopback; unset: none.")
 
     # -- MCP

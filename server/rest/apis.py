@@ -8,6 +8,7 @@ from typing import Any
 from server.errors import status_of
 from server.rest.browserman import answers, examples
 from server.rest.browserman import events as tasks_events
+from server.rest.browserman.accounts import ENDPOINTS as ACCOUNTS
 from server.rest.browserman.routes import ENDPOINTS as TASKS_ENDPOINTS
 from server.rest.browserman.webhooks import ENDPOINTS as WEBHOOKS
 from server.rest.cloud import events as cloud_events
@@ -23,7 +24,7 @@ from server.rest.reference import API_DOCUMENT, PLATFORMS_DOCUMENT
 from tools.catalog import Catalog
 from tools.errors import Failure, InvalidParameters
 
-BROWSERMAN_EXTRA: tuple[Endpoint, ...] = (*WEBHOOKS, PLATFORMS_DOCUMENT)
+BROWSERMAN_EXTRA: tuple[Endpoint, ...] = (*ACCOUNTS, *WEBHOOKS, PLATFORMS_DOCUMENT)
 """What the app mounts beside the Tasks API's own endpoints."""
 
 CLOUD_EXTRA: tuple[Endpoint, ...] = (API_DOCUMENT,)

@@ -169,6 +169,14 @@ class PlatformDetail(Platform):
     tools: list[Action]
 
 
+class SignIn(TypedDict):
+    """The present or last attempt to sign the account in on a page."""
+
+    state: Literal["waiting", "open", "connected", "failed", "cancelled", "expired"]
+    expiresAt: NotRequired[Moment]
+    message: NotRequired[str]
+
+
 class Account(TypedDict):
     """An account: nothing secret (1.9)."""
 
@@ -182,6 +190,7 @@ class Account(TypedDict):
     identity: NotRequired[str]
     error: NotRequired[Error]
     signInUrl: NotRequired[str]
+    signIn: NotRequired[SignIn]
 
 
 class AccountList(TypedDict):

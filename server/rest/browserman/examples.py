@@ -121,6 +121,17 @@ BROKEN_ACCOUNT: dict[str, Any] = {
     "status": "error",
     "error": {"code": "AUTHENTICATION_FAILED", "message": "The account is not logged in any more: reconnect it."},
 }
+PENDING_ACCOUNT: dict[str, Any] = {
+    "id": "acc_abc123",
+    "name": "my-twitter",
+    "platform": "twitter",
+    "status": "pending",
+    "authMethod": "oauth",
+    "createdAt": "2024-01-15T10:30:00Z",
+    "signInUrl": "https://webhand.example/sign-in/...",
+    "signIn": {"state": "waiting", "expiresAt": "2024-01-15T10:40:00Z"},
+}
+SIGN_IN: dict[str, Any] = {"platform": "twitter", "name": "my-twitter"}
 CONNECT: dict[str, Any] = {
     "platform": "twitter",
     "name": "my-twitter",

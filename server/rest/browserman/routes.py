@@ -53,13 +53,6 @@ class WaitQuery(BaseModel):
     )
 
 
-class AccountsQuery(BaseModel):
-    """The query of GET /api/accounts (1.9)."""
-
-    platform: str | None = None
-    status: str | None = None
-
-
 def answer(data: Any, status: int = 200) -> Response:
     """An answer in its envelope."""
     return JSONResponse(wire.succeeded(data), status)
@@ -156,43 +149,6 @@ async def get_platform(request: Request) -> Response:
     return answer(wire.platform_detail(reach(request)["catalog"], request.path_params["platform_id"]))
 
 
-async def list_accounts(request: Request) -> Response:
-    """GET /accounts (1.9)."""
-    query = wire.parsed(AccountsQuery, dict(request.query_params))
-    rows = await reach(request)["accounts"].list(caller_of(request), platform=query.platform, status=query.status)
-    return answer({"accounts": [wire.account_view(row) for row in rows], "total": len(rows)})
-
-
-async def create_account(request: Request) -> Response:
-    """POST /accounts."""
-    body = wire.parsed(wire.CreateAccount, await json_body(request))
-    account = await reach(request)["accounts"].create(
-        caller_of(request),
-        body.platform,
-        body.name,
-        cookies=body.cookies,
-        storage_state=body.storage_state,
-        credentials=body.credentials,
-        identity=body.identity,
-        approval=body.approval,
-    )
-    return answer(wire.account_view(account))
-
-
-async def get_account(request: Request) -> Response:
-    """GET /accounts/:accountId (1.9)."""
-    return answer(
-        wire.account_view(await reach(request)["accounts"].get(caller_of(request), request.path_params["account_id"]))
-    )
-
-
-async def delete_account(request: Request) -> Response:
-    """DELETE /accounts/:accountId (1.9): the account and all its data, permanently."""
-    account_id = request.path_params["account_id"]
-    await reach(request)["accounts"].delete(caller_of(request), account_id)
-    return answer({"id": account_id, "deleted": True})
-
-
 _TASK = "/tasks/{task_id}"
 _CREATE_ERRORS = (AccountNotFound, PlatformNotFound, DuplicateContent, AuthenticationFailed, IdempotencyReused)
 
@@ -285,53 +241,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         tag="Platforms",
         answer=answers.PlatformDetail,
         errors=(PlatformNotFound,),
-    ),
-    Endpoint(
-        method="GET",
-        path="/accounts",
-        handler=list_accounts,
-        scope="read",
-        summary="List accounts",
-        tag="Accounts",
-        query=AccountsQuery,
-        answer=answers.AccountList,
-        examples={"One": {"accounts": [examples.ACCOUNT], "total": 1}},
-    ),
-    Endpoint(
-        method="POST",
-        path="/accounts",
-        handler=create_account,
-        scope="write",
-        summary="Connect an account",
-        tag="Accounts",
-        body=wire.CreateAccount,
-        body_examples={"With cookies": examples.CONNECT},
-        answer=answers.Account,
-        examples={"Connected": examples.ACCOUNT},
-        errors=(PlatformNotFound, Conflict),
-    ),
-    Endpoint(
-        method="GET",
-        path="/accounts/{account_id}",
-        handler=get_account,
-        scope="read",
-        summary="Get an account",
-        tag="Accounts",
-        answer=answers.Account,
-        examples={"Active": examples.ACCOUNT, "Not logged in any more": examples.BROKEN_ACCOUNT},
-        errors=(AccountNotFound,),
-    ),
-    Endpoint(
-        method="DELETE",
-        path="/accounts/{account_id}",
-        handler=delete_account,
-        scope="write",
-        summary="Delete an account",
-        description="The account and all its data, permanently.",
-        tag="Accounts",
-        answer=answers.Deleted,
-        examples={"Deleted": {"id": "acc_abc123", "deleted": True}},
-        errors=(AccountNotFound, Conflict),
     ),
 )
 

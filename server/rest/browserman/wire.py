@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from server.sign_in_attempt import SignIn
 from storage.states import TaskState
 from storage.tables import Account, Task
 from storage.tasks import TaskFilter
@@ -153,6 +154,16 @@ class CreateAccount(BaseModel):
     credentials: dict[str, str] | None = Field(None, description="username, password and maybe totpSecret.")
     identity: str | None = Field(None, max_length=200, description="Who must be logged in, as the site spells it.")
     approval: bool = Field(default=False, description="Whether each publishing task of it waits for approval.")
+
+
+class ConnectAccount(BaseModel):
+    """POST /api/accounts/:accountId/connect: the new login; with none a person signs in."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    cookies: list[dict[str, Any]] | None = None
+    storage_state: dict[str, Any] | None = Field(None, alias="storageState")
+    credentials: dict[str, str] | None = Field(None, description="username, password and maybe totpSecret.")
 
 
 def parsed(model: type[Model], given: Any) -> Model:
@@ -312,7 +323,7 @@ def cancelled_view(task: Task) -> dict[str, Any]:
     )
 
 
-def account_view(account: Account, *, sign_in_url: str | None = None) -> dict[str, Any]:
+def account_view(account: Account, *, sign_in_url: str | None = None, sign_in: SignIn | None = None) -> dict[str, Any]:
     """One account (1.9): nothing secret."""
     error = None
     if account.status == "error":
@@ -329,8 +340,15 @@ def account_view(account: Account, *, sign_in_url: str | None = None) -> dict[st
             "identity": account.identity,
             "error": error,
             "signInUrl": sign_in_url,
+            "signIn": sign_in_view(sign_in) if sign_in is not None else None,
         }
     )
+
+
+def sign_in_view(sign_in: SignIn) -> dict[str, Any]:
+    """Where the account's sign-in page stands."""
+    ends = None if sign_in.over else iso(datetime.fromtimestamp(sign_in.expires, UTC))
+    return present({"state": sign_in.state, "expiresAt": ends, "message": sign_in.message or None})
 
 
 def platform_view(catalog: Catalog, platform: str) -> dict[str, Any]:
