@@ -178,6 +178,11 @@ class Chromium:
         """Returns when its main process has ended, for whatever reason."""
         await self._process.wait()
 
+    def kill(self) -> None:
+        """Kills all its processes at once and waits for nothing; `close` tidies up afterwards."""
+        if self.alive:
+            kill_group(self.pid)
+
     async def close(self, grace: float = 3) -> None:
         """Ends it with all its processes and removes its folder; `grace` 0 kills at once, and may be called twice."""
         if self.alive and grace > 0:

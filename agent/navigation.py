@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from tools.errors import BlockedByWall, Failure, Unreachable, WrongPage
 async def go(at: Finder, url: str) -> None:
     """Opens a URL and looks for signs there. Raises Unreachable, WrongPage, BlockedByWall, or what the signs mean."""
     blocked = len(at.gate.blocked) if at.gate else 0
+    await keep_gap(at)
     at.went = url
     try:
         answer = await opened(at, url)
@@ -33,6 +35,15 @@ async def go(at: Finder, url: str) -> None:
     await at.watch.check()
     if answer and answer.status >= 500:
         raise Unreachable(f"{shown(url)} answered with status {answer.status}")
+
+
+async def keep_gap(at: Finder) -> None:
+    """Waits where the site throws out those who load pages too fast."""
+    now = asyncio.get_running_loop().time()
+    wait = at.went_at + at.watch.site.gap - now
+    if wait > 0:
+        await asyncio.sleep(wait)
+    at.went_at = max(now, now + wait)
 
 
 async def opened(at: Finder, url: str) -> Response | None:

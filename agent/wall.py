@@ -17,7 +17,7 @@ import h11
 from agent.domains import Wall, narrow, parse_domains
 from agent.visit import HEAD_BYTES, RefusedError, Streams, UnreachableError, Upstream, Visit, connect, ending, resolve
 
-__all__ = ["FLAGS", "Gate", "Wall", "narrow", "parse_domains"]
+__all__ = ["FLAGS", "Gate", "Upstream", "Wall", "narrow", "parse_domains"]
 
 BLOCKED_KEPT = 50
 FLAGS = (
@@ -34,16 +34,17 @@ FLAGS = (
 class Gate:
     """An open gate: `url` is the proxy to give to the browser, `args` the flags that its Chromium needs.
 
-    `blocked`: the hosts that were refused, each once, the first fifty.
+    `blocked`: the hosts that were refused, each once, the first fifty. `wall` and `upstream` may be changed while it is
+    open; connections that are made already stay.
     """
 
     args = FLAGS
 
     def __init__(self, wall: Wall, upstream: Upstream | None) -> None:
         self.wall = wall
+        self.upstream = upstream
         self.url = ""
         self.blocked: list[str] = []
-        self._upstream = upstream
         self._visits: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -77,8 +78,8 @@ class Gate:
         allowed = [address for address in found if self.wall.admits(host, port, address)]
         if found and not allowed:
             raise self._refusal(host)
-        if self._upstream:  # it resolves names itself: one that only it can resolve is its own affair
-            return await connect(self._upstream.host, self._upstream.port, tls=self._upstream.tls)
+        if self.upstream:  # it resolves names itself: one that only it can resolve is its own affair
+            return await connect(self.upstream.host, self.upstream.port, tls=self.upstream.tls)
         for address in allowed:
             with contextlib.suppress(UnreachableError):
                 return await connect(str(address), port)
@@ -99,4 +100,4 @@ class Gate:
             contextlib.suppress(OSError, TimeoutError, h11.ProtocolError, asyncio.CancelledError),
             ending((reader, writer)),
         ):
-            await Visit((reader, writer), self.reach, self._upstream).serve()
+            await Visit((reader, writer), self.reach, self.upstream).serve()
