@@ -158,8 +158,10 @@ class Inputs:
             self._at = place
             held = next((name for bit, name, _ in BUTTONS if was & bit), "none")
             moved = await self._mouse("mouseMoved", button=held, buttons=_devtools_buttons(was))
-            if was == point.mask:  # the pace: moves wait for the page, so that newer ones can replace older ones
-                await asyncio.wait((moved,), timeout=0.2)
+            if (
+                was == point.mask
+            ):  # the pace: moves wait for the page, so that newer ones can replace older ones, and drags begin
+                await asyncio.wait((moved,), timeout=1 if was else 0.2)
         await self._switch_buttons(was)
         for bit, right, down in WHEELS:
             if self._mask & bit and not was & bit:

@@ -28,6 +28,8 @@ _LISTS = (
     "select:not([multiple]):not([size]){appearance:base-select!important}"
     "::picker(select){appearance:base-select!important}"
 )
+_REDRAW = "requestAnimationFrame(()=>0)"
+"""An idle page does not draw itself again for a changed inspector style sheet alone."""
 _ATTACHING = {"waitForDebuggerOnStart": False, "flatten": True}
 _FRAMES = [{"type": "iframe"}, {"exclude": True}]
 _PERMISSIONS = {
@@ -185,10 +187,12 @@ class Prompts:
             tree = await self._try("Page.getFrameTree", session)
             for frame in _frames(tree["frameTree"]) if tree else []:
                 await self._draw_lists(session, aided, frame)
+            await self._try("Runtime.evaluate", session, expression=_REDRAW)
 
     async def _leave(self, session: str, aided: _Aided) -> None:
         for sheet in aided.sheets.values():
             await self._try("CSS.setStyleSheetText", session, styleSheetId=sheet, text="")
+        await self._try("Runtime.evaluate", session, expression=_REDRAW)
         if aided.script:
             await self._try("Page.removeScriptToEvaluateOnNewDocument", session, identifier=aided.script)
         await self._try("Runtime.removeBinding", session, name=self._binding)

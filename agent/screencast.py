@@ -22,6 +22,10 @@ from agent.tabs import Tab, Tabs
 
 GRACE = 3.0
 """Seconds that the connection outlives the last viewer."""
+RESIZE = 0.3
+"""Seconds after which a new size of the page is believed."""
+PATIENCE = (0.5, 2.0, 15.0)
+"""Seconds without news after which a running cast is started afresh: the first time, the second, and from then on."""
 RETRY = 0.05
 """Seconds between two tries while a navigation leaves no active page."""
 
@@ -38,6 +42,10 @@ class Frame:
     page_width: float
     """Of the viewport that the pixels stand for, in CSS pixels."""
     page_height: float
+
+
+class _Unchanged(Exception):
+    """The cast has brought nothing new for a while."""
 
 
 class Screen:
@@ -65,9 +73,13 @@ class Screen:
         self._turn = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._news = asyncio.Condition()
-        self._arrived: deque[Answer] = deque()
+        self._arrived: deque[Answer | None] = deque()
+        """Frames of the running cast; None: the tab went to another page, so look again."""
+        self._looks = 0
+        """How many casts in a row have brought no news."""
         self._arrival = asyncio.Event()
         self._odd_size: tuple[int, int] | None = None
+        self._odd_since = 0.0
 
     @property
     def tab(self) -> Tab | None:
@@ -180,7 +192,12 @@ class Screen:
                 self._arrived.append(event)
                 self._arrival.set()
         else:
+            url = tabs.shown.url if tabs.shown else ""
             tabs.take(method, event, session)
+            if tabs.shown and tabs.shown.url != url:
+                self._looks = 0
+                self._arrived.append(None)
+                self._arrival.set()
             for tap in list(self.taps):
                 tap(method, event, session)
 
@@ -229,35 +246,48 @@ class Screen:
                 return
 
     async def _pull(self, cdp: Cdp, tab: Tab) -> None:
-        """One frame that is news. The gap runs from the start of the capture, so it contains the capture."""
+        """One frame that is news, or none when it is time to look again.
+
+        The gap runs from the start of the capture, so it contains the capture. Under load a navigation can swallow the
+        first frame of a cast, after which an idle page would send no other: hence the look again, less and less often.
+        """
         begun = time.monotonic()
         started = await cdp.post("Page.startScreencast", self._options(), tab.session)
-        while not self._publish(event := await self._receive(started)):
-            begun = time.monotonic()
-            await cdp.post("Page.screencastFrameAck", {"sessionId": event["sessionId"]}, tab.session)
-        async with self._news:
-            self._news.notify_all()
+        patience = PATIENCE[min(self._looks, len(PATIENCE) - 1)]
+        self._looks += 1
+        with suppress(_Unchanged):
+            while not self._publish(event := await self._receive(started, begun + patience)):
+                begun = time.monotonic()
+                await cdp.post("Page.screencastFrameAck", {"sessionId": event["sessionId"]}, tab.session)
+            self._looks = 0
+            async with self._news:
+                self._news.notify_all()
         await self._stop(cdp, tab)
-        await asyncio.sleep(max(0.0, begun + 1 / self.rate - time.monotonic()))
-        await self._wanted.wait()
+        if self._looks == 0:
+            await asyncio.sleep(max(0.0, begun + 1 / self.rate - time.monotonic()))
+            await self._wanted.wait()
 
     def _options(self) -> dict[str, object]:
         side = self.longest_side
         return {"format": "jpeg", "quality": self.quality, "maxWidth": side, "maxHeight": side}
 
-    async def _receive(self, started: asyncio.Future[Answer]) -> Answer:
-        """The next frame of the running cast, which may come before the answer to its start. Raises Refused."""
+    async def _receive(self, started: asyncio.Future[Answer], until: float) -> Answer:
+        """The next frame of the running cast, which may come before the answer to its start. Raises Refused, _Unchanged."""
         arrival = asyncio.create_task(self._arrive())
         try:
-            if not started.done():
-                await asyncio.wait((arrival, started), return_when=asyncio.FIRST_COMPLETED)
+            patience = max(0.0, until - time.monotonic())
+            await asyncio.wait((arrival, started), timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             if started.done():
                 started.result()
-            return await arrival
+                await asyncio.wait((arrival,), timeout=max(0.0, until - time.monotonic()))
+            event = arrival.result() if arrival.done() else None
+            if event is None:
+                raise _Unchanged
+            return event
         finally:
             arrival.cancel()
 
-    async def _arrive(self) -> Answer:
+    async def _arrive(self) -> Answer | None:
         while not self._arrived:
             self._arrival.clear()
             await self._arrival.wait()
@@ -275,17 +305,31 @@ class Screen:
         self.captures += 1
         last = self.frame
         if last and last.jpeg == jpeg:
+            self._odd_size = None
             return False
-        size = jpeg_size(jpeg)
-        if last and size != (last.width, last.height) and size != self._odd_size:
-            self._odd_size = size  # a full-page screenshot resizes the page for a moment: believe it the second time
+        width, height = size = jpeg_size(jpeg)
+        page = about["deviceWidth"] or width, about["deviceHeight"] or height
+        if last and not self._is_credible(size, page, (last.width, last.height)):
             return True
         self._odd_size = None
-        width, height = size
         number = last.number + 1 if last else time.monotonic_ns()  # above any number before a reconnection
-        self.frame = Frame(number, jpeg, width, height, about["deviceWidth"] or width, about["deviceHeight"] or height)
+        self.frame = Frame(number, jpeg, width, height, *page)
         self._wanted.clear()
+        if self._tabs:
+            self._tabs.refresh_soon()
         return True
+
+    def _is_credible(self, size: tuple[int, int], page: tuple[float, float], before: tuple[int, int]) -> bool:
+        """Whether to believe a frame's size. A full-page screenshot resizes the page for a moment, and a cast begun in
+        that moment keeps its scale: both pass with the next casts.
+        """
+        scale = min(1.0, self.longest_side / max(page))
+        fits = all(abs(side - whole * scale) < 2 for side, whole in zip(size, page, strict=True))
+        if fits and size == before:
+            return True
+        if size != self._odd_size:
+            self._odd_size, self._odd_since = size, time.monotonic()
+        return time.monotonic() - self._odd_since > (RESIZE if fits else 4 * RESIZE)
 
 
 def jpeg_size(jpeg: bytes) -> tuple[int, int]:

@@ -13,6 +13,8 @@ from agent.cdp import Answer, Cdp, Gone, Refused
 
 SETTLE = 0.15
 """Seconds a tab must have been visible: a screenshot of a hidden tab makes it visible for about 60 ms."""
+REFRESH = 0.5
+"""Seconds from a new picture to a look at the title."""
 
 
 @dataclass(slots=True)
@@ -35,7 +37,8 @@ class Tab:
 
 class Tabs:
     """Follows the tab that is in front. A cast on a hidden tab sends no frames but says when the tab becomes visible:
-    a sensor that costs nothing. `changed` is called when another tab is shown or when a title, address or crash is news.
+    a sensor that costs nothing. Where an engine makes every tab believe that it is in front, the newest one is shown, and
+    a person may choose another. `changed` is called when another tab is shown or when a title, address or crash is news.
     """
 
     def __init__(self, cdp: Cdp, context_id: str | None, changed: Callable[[], None]) -> None:
@@ -46,6 +49,7 @@ class Tabs:
         self._tabs: dict[str, Tab] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
+        self._refreshing: asyncio.Task[None] | None = None
 
     def everyone(self) -> list[Tab]:
         """Every page that has a session, oldest first."""
@@ -66,6 +70,11 @@ class Tabs:
         with suppress(Refused, TimeoutError):
             size = {"format": "jpeg", "quality": 1, "maxWidth": 32, "maxHeight": 32}
             await self._cdp.call("Page.startScreencast", size, tab.session)
+
+    def refresh_soon(self) -> None:
+        """Asks for the title of the tab that is shown, in a moment: Chromium tells of addresses by itself, not of titles."""
+        if self._refreshing is None:
+            self._refreshing = self._start(self._refresh())
 
     async def bring_to_front(self, target: str) -> None:
         """Shows the tab that a person chose. Raises Refused or Gone."""
@@ -122,6 +131,14 @@ class Tabs:
             await self.sense(tab)
             self._changed()
 
+    async def _refresh(self) -> None:
+        await asyncio.sleep(REFRESH)
+        self._refreshing = None
+        if self.shown:
+            with suppress(Refused, TimeoutError, Gone):
+                answer = await self._cdp.call("Target.getTargetInfo", {"targetId": self.shown.target})
+                self._know(answer["targetInfo"])
+
     def _forget(self, target: str) -> None:
         tab = self._tabs.pop(target, None)
         if tab is None:
@@ -161,7 +178,8 @@ class Tabs:
             self._moved.set()
             self._changed()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         job = asyncio.create_task(work)
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
+        return job

@@ -208,13 +208,16 @@ def _stream(socket: WebSocket) -> Stream:
 
 
 async def _tell(socket: WebSocket, room: Room, seat: str, *, may_control: bool) -> None:
-    known = 0
+    """Sends the news whenever they differ from the last ones."""
+    known, last = 0, None
     with room.stirring() as stale:
         while True:
             stale.clear()
             told = news(room, seat, may_control=may_control, steps_known=known)
+            if told != last:
+                await socket.send_json(told)
             known = len(room.snapshot.steps)
-            await socket.send_json(told)
+            last = news(room, seat, may_control=may_control, steps_known=known)
             await stale.wait()
 
 

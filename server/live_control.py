@@ -17,8 +17,8 @@ Phase = Literal["free", "taking", "held"]
 
 WARNING = 30.0
 """Seconds before an idle person loses control at which the page says so."""
-QUIET = 3.0
-"""Seconds without the same act after which it is written down."""
+QUIET = 5.0
+"""Seconds without an act after which those before are written down."""
 
 
 class Control:
@@ -165,23 +165,22 @@ class Control:
 
 
 class Diary:
-    """What the person did, in few words and without what was typed: the same act again counts as one entry."""
+    """What the person did, in few words and without what was typed: the acts on one page make one entry."""
 
     def __init__(self, write: Callable[[str, str], Coroutine[Any, Any, None]]) -> None:
         self._write = write
-        self._what = ""
+        self._acts: dict[str, int] = {}
         self._where = ""
-        self._times = 0
         self._timer: asyncio.TimerHandle | None = None
         self._last: asyncio.Task[None] | None = None
 
     def add(self, what: str, url: str) -> None:
         """Something was done on a page. Its address is kept without query and fragment, which may hold secrets."""
         where = bare_url(url)
-        if (what, where) != (self._what, self._where):
+        if where != self._where:
             self._put_down()
-            self._what, self._where = what, where
-        self._times += 1
+            self._where = where
+        self._acts[what] = self._acts.get(what, 0) + 1
         if self._timer:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(QUIET, self._put_down)
@@ -196,19 +195,21 @@ class Diary:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        if not self._times:
-            return
-        counted = self._what in {"clicked", "dragged"} and self._times > 1
-        what = f"{self._what} {self._times} times" if counted else self._what
-        self._last = asyncio.create_task(self._after(self._last, what, self._where))
-        self._what = self._where = ""
-        self._times = 0
+        if self._acts:
+            what = ", ".join(_counted(act, times) for act, times in self._acts.items())
+            self._last = asyncio.create_task(self._after(self._last, what, self._where))
+            self._acts = {}
 
     async def _after(self, earlier: asyncio.Task[None] | None, what: str, where: str) -> None:
         if earlier:
             await asyncio.wait((earlier,))
         with suppress(Failure):  # the task has ended: there is nothing left to write to
             await self._write(what, where)
+
+
+def _counted(act: str, times: int) -> str:
+    """Clicks are counted; how often keys were pressed would say how long a password is."""
+    return f"{act} {times} times" if times > 1 and act in {"clicked", "dragged"} else act
 
 
 def bare_url(url: str) -> str:

@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import hmac
 import json
-import logging
 import re
 import time
 from collections.abc import Iterable
@@ -53,18 +52,6 @@ class Signer:
         # A key of its own for each purpose: no choice of payload makes a token of one purpose valid for another.
         key = hmac.digest(self._key, purpose.encode(), hashlib.sha256)
         return _encode(hmac.digest(key, payload.encode(), hashlib.sha256))
-
-
-class HideTokens(logging.Filter):
-    """Takes tokens out of log records: put it on the handlers that write the web server's access lines."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrites the record; always lets it pass."""
-        message = record.getMessage()
-        hidden = hide_tokens(message)
-        if hidden != message:
-            record.msg, record.args = hidden, ()
-        return True
 
 
 def hide_tokens(text: str) -> str:

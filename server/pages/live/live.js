@@ -12,10 +12,10 @@ const REASONS = {
   challenge: ['The site wants a person', 'Continue'],
   sign_in: ['Please sign in', 'I am signed in'],
   two_factor: ['A code is needed', 'Continue'],
-  approval: ['Approval is needed', 'Approve'],
+  approval: ['Approval is needed', ''],
   budget: ['The budget is used up', 'Continue'],
-  take_over: ['A person has taken over', 'Continue'],
-  requested: ['Paused', 'Continue'],
+  take_over: ['A person has taken over', 'Let the agent go on'],
+  requested: ['Paused', 'Let the agent go on'],
 };
 const ENDS = { completed: ['Finished', 'done'], failed: ['Failed', 'bad'], timeout: ['Timed out', 'bad'], cancelled: ['Stopped', 'bad'] };
 
@@ -71,6 +71,7 @@ async function upload(file) {
 }
 
 function take(told) {
+  if (told.task.ended && !news?.task.ended) openSteps(true);      // the result stands there
   news = told;
   const { task, control, browser } = told;
   const mine = control.mine && control.phase === 'held';
@@ -116,14 +117,18 @@ function status(task, control) {
 
 function needed(task, control) {
   const box = by('needed');
-  const waits = task.state === 'paused' && task.reason && task.reason !== 'take_over';
+  const byUs = ['take_over', 'requested'].includes(task.reason) && control.phase !== 'free';
+  const waits = task.state === 'paused' && task.reason && !byUs;
   box.hidden = !waits;
+  by('give').classList.toggle('primary', !waits);
+  by('continue').classList.toggle('primary', control.mine);
   if (!waits) return;
   const [title, button] = REASONS[task.reason] || ['Paused', 'Continue'];
   box.querySelector('strong').textContent = title;
   box.querySelector('p').textContent = task.message;
   by('continue').textContent = button;
-  by('continue').hidden = !control.allowed || (control.phase !== 'free' && !control.mine);
+  // An approval is given with a key, not with a link.
+  by('continue').hidden = !control.allowed || task.reason === 'approval' || (control.phase !== 'free' && !control.mine);
 }
 
 function tabs(browser, mine) {
@@ -197,11 +202,13 @@ by('stop').onclick = () => {
   button.className = sure ? 'danger' : 'quiet';
   if (sure) setTimeout(() => { sure = false; button.textContent = 'Stop'; button.className = 'quiet'; }, 4000);
 };
-by('list').onclick = () => {
-  const open = document.body.classList.toggle('steps');
+function openSteps(open) {
+  document.body.classList.toggle('steps', open);
   by('list').setAttribute('aria-expanded', open);
-};
+}
+
+by('list').onclick = () => openSteps(!document.body.classList.contains('steps'));
 by('keyboard').onclick = () => picture.focus();
 by('zoom').onclick = () => by('zoom').setAttribute('aria-pressed', picture.zoom());
-if (matchMedia('(min-width: 1000px)').matches) by('list').click();
+openSteps(matchMedia('(min-width: 1000px)').matches);
 listen();

@@ -22,7 +22,7 @@ export class Run {
     const items = this.list.querySelector('ol');
     while (items.children.length > first) items.lastChild.remove();
     items.append(...steps.map((step, n) => this.#item(step, first + n)));
-    if (this.#steps.length > before && !this.showing) items.lastChild?.scrollIntoView({ block: 'nearest' });
+    if (this.#steps.length > before && !this.showing && !task.ended) items.lastChild?.scrollIntoView({ block: 'nearest' });
     this.#outcome(task);
     if (task.ended && !this.#ended) {
       this.#ended = true;
