@@ -97,6 +97,16 @@ def doctor(
     report(findings, json=json)
 
 
+@app.command()
+def prune() -> None:
+    """Removes finished tasks and files that are too old or too much, now."""
+    from server.commands.prune import prune_now  # noqa: PLC0415  # as above
+
+    with plainly():
+        gone = asyncio.run(prune_now(settings()))
+    out.print(f"Removed {gone} tasks and their files.")
+
+
 @app.command("settings")
 def show_settings() -> None:
     """Prints every setting with its description, as Markdown."""
