@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from server.auth import Caller
 from server.idempotency import asked_once
@@ -31,7 +30,6 @@ from tools.errors import Failure, IdempotencyReused, NotFound, RateLimited
 _EARLY_S = 5.0
 """A wake-up that comes so early is for the moment that is about to come: clocks of two machines differ."""
 _LATE = timedelta(seconds=5)
-_AUDIT_S = 30.0
 _log = structlog.get_logger(__name__)
 
 
@@ -157,15 +155,6 @@ class ScheduleService:
         for schedule_id in late:
             await self.on_schedule(schedule_id)
         return len(late)
-
-    async def run(self) -> None:
-        """Audits at once and then now and then, until cancelled: for every process that carries tasks out."""
-        while True:
-            try:
-                await self.audit()
-            except DBAPIError as error:  # a database that is away for a moment must not end the loop
-                _log.warning("schedule.audit_failed", error=type(error).__name__)
-            await asyncio.sleep(_AUDIT_S)
 
     async def _due(self, schedule_id: str) -> Schedule | None:
         schedule = await self._schedules.get(schedule_id)

@@ -105,5 +105,6 @@ class ArtifactStore:
 
 
 def new_artifact(owner: str, task_id: str | None, kind: str, name: str, media_type: str) -> Artifact:
-    """A row for a file to come."""
-    return Artifact(id=mint("file"), owner=owner, task_id=task_id, kind=kind, name=name[-255:], media_type=media_type)
+    """A row for a file to come. Its name may be anybody's: it is made one that fits into a header and into one part of a URL."""
+    shown = "".join(letter if letter.isprintable() and letter not in "/\\" else "_" for letter in name)
+    return Artifact(id=mint("file"), owner=owner, task_id=task_id, kind=kind, name=shown[-255:], media_type=media_type)

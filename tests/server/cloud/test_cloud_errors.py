@@ -114,4 +114,4 @@ def test_every_failure_has_a_status() -> None:
     assert statuses["InvalidParameters"] == statuses["Unprocessable"] == 422
     assert statuses["InsufficientCredits"] == 402
     assert statuses["NoSearchPage"] == 501
-    assert set(statuses.values()) <= {400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 429, 500, 501, 502, 503}
+    assert all(400 <= status < 600 for status in statuses.values())
