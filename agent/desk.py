@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from agent import metrics
+from agent import metrics, tracing
 from agent.engine import Reason, StepReport, Window
 from storage.artifacts import ArtifactStore, new_artifact
 from storage.changes import Changes
@@ -123,6 +123,7 @@ class Desk:
             results=redact(list(report.results), self.secrets),
         )
         self._still_ours(await self.runs.step(self.task, step, screenshot) is not None)
+        tracing.of_step(report)
         metrics.stepped(self.task, report.kind, report.duration_ms, report.tokens, report.cost)
 
     async def arm(self) -> None:

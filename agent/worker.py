@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from agent import metrics
+from agent import metrics, tracing
 from agent.desk import Deadline, Desk, redact
 from agent.engine import Assignment, Engine, EngineName, NewFile, Outcome, Window
 from agent.orders import Orders
@@ -235,6 +235,12 @@ class Worker:
     # -- one task -------------------------------------------------------------------------------------------------------
 
     async def _carry_out(self, task: Task, engine: EngineName) -> None:
+        with tracing.of_task(task) as span:
+            await self._carry_through(task, engine)
+            if task.error is not None:
+                tracing.failed(span, str(task.error["code"]))
+
+    async def _carry_through(self, task: Task, engine: EngineName) -> None:
         log = _log.bind(task=task.id, platform=task.platform, tool=task.tool, engine=engine)
         log.info("task.started")
         metrics.started(task)

@@ -16,8 +16,9 @@ from typing import Any
 
 import uvicorn
 
-from server.app import House, build_app, check_packages
+from server.app import House, build_app, check_packages, own_version
 from server.settings import Settings, SettingWrong
+from server.tracing import set_up_tracing
 
 _CLOSING_S = 3
 """How long open connections (streams, live views) may take to end."""
@@ -45,6 +46,7 @@ class Server(uvicorn.Server):
 async def serving(settings: Settings, *, work: bool = True) -> AsyncGenerator[House]:
     """A server that answers while the context lasts. Raises SettingWrong or DatabaseUnavailable when it cannot start."""
     check_packages()
+    set_up_tracing(settings, own_version())
     if not work and settings.embedded:
         message = "A front without a worker needs PostgreSQL: set WEBHAND_DATABASE_URL, or leave --no-worker out."
         raise SettingWrong(message)
@@ -99,6 +101,7 @@ async def serve(settings: Settings, *, work: bool = True, on_ready: Callable[[Ho
 async def work_until_stopped(settings: Settings) -> None:
     """Carries tasks out, without answering anybody, until SIGINT or SIGTERM. Raises SettingWrong on the embedded database."""
     check_packages()
+    set_up_tracing(settings, own_version())
     if settings.embedded:
         message = "A worker of its own needs PostgreSQL: set WEBHAND_DATABASE_URL ('webhand serve' works by itself)."
         raise SettingWrong(message)
