@@ -121,7 +121,7 @@ async def test_what_an_agent_wrote_is_never_a_page_of_ours(
 
     stage.actor.acts["write"] = write
     task_id = await ran(client, "write")
-    (name,): list[str] = (await client.get(f"/task/{task_id}")).json()["output_files"]
+    name: str = (await client.get(f"/task/{task_id}")).json()["output_files"][0]
     assert name == 'a "b"__X: y ü.html'
     link = await client.get(f"/task/{task_id}/output-file/{quote(name)}")
     assert link.status_code == 200, link.text

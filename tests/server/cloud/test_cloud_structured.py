@@ -61,7 +61,7 @@ def test_an_example_becomes_the_schema_of_its_shape(given: Any) -> None:
 def test_an_example_satisfies_its_own_schema(example: Any) -> None:
     schema = schema_of(example)
     assert schema is not None
-    Draft202012Validator(schema).validate(example)
+    assert list(Draft202012Validator(schema).iter_errors(example)) == []
 
 
 @pytest.mark.parametrize(
