@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from server.app import House, build_app, check_packages, own_version
+from server.app import PRACTICE, House, build_app, check_packages, own_version
 from server.settings import Settings, SettingWrong
 from server.tracing import set_up_tracing
 
@@ -166,8 +166,11 @@ def local_socket(settings: Settings) -> socket.socket:
 def introduced(settings: Settings, house: House) -> Generator[None]:
     """Leaves a note of where the server is, for this machine's own commands."""
     note = settings.data / "server.json"
-    note.write_text(json.dumps({"url": house.public_url, "pid": os.getpid()}))
-    note.chmod(0o600)
+    told = {"url": house.public_url, "pid": os.getpid(), "practice": house.origins.get(PRACTICE)}
+    fresh = note.with_suffix(".new")
+    fresh.write_text(json.dumps(told))
+    fresh.chmod(0o600)
+    fresh.replace(note)  # whoever sees the note sees all of it
     try:
         yield
     finally:
