@@ -27,7 +27,6 @@ CODE_SECONDS_LEFT = 3.0
 LOOK_SECONDS = 0.2
 REFUSED_SECONDS = 1.5
 """For so long a form may still stand there after the site has answered it."""
-TYPE_MS = 10_000
 
 Ask = Callable[[Reason, str], Awaitable[None]]
 
@@ -41,6 +40,7 @@ class Entrance:
         self._form = form
         self._ask = ask
         self._coded = False
+        self._ms = 1000 * at.watch.patience.act
         self._account = f"the account '{plain(login.account_name, 60)}'"
 
     async def enter(self) -> None:
@@ -78,11 +78,11 @@ class Entrance:
 
     async def _type(self, selector: str | tuple[str, ...], text: str) -> None:
         field = reduce(Locator.or_, self._at.every(selector)).first
-        await field.fill(text, timeout=TYPE_MS)
+        await field.fill(text, timeout=self._ms)
 
     async def _submit(self) -> None:
         await keep_gap(self._at)
-        await reduce(Locator.or_, self._at.every(self._form.submit)).first.click(timeout=TYPE_MS)
+        await reduce(Locator.or_, self._at.every(self._form.submit)).first.click(timeout=self._ms)
 
     async def _get_in(self, answered: Answered) -> None:
         """Waits for the site to let us in; sends the one-time code that it may ask for."""

@@ -71,7 +71,7 @@ def unreachable(gate: Gate | None, url: str, said: str, blocked: int) -> Failure
     if gate and len(gate.blocked) > blocked:
         return outside(gate, f"//{gate.blocked[blocked]}")
     code = re.search(r"net::(ERR_\w+)", said)
-    if code and code[1] == "ERR_ABORTED":
+    if "Download is starting" in said or (code and code[1] == "ERR_ABORTED"):
         return WrongPage(f"{shown(url)} is no page")
     return Unreachable(f"{shown(url)} could not be opened: {code[1] if code else 'no answer'}")
 

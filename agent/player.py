@@ -21,7 +21,8 @@ from agent.watch import Missing
 from tools.errors import BrowserFailed, Failure, InvalidParameters, PageChanged, PlatformError, WrongPage
 from tools.playbook import Answer, Choose, Click, Expect, Fill, Goto, Listen, Move, Press, Read, Upload, Wait
 
-CLICK_MS = 10_000
+FROZEN_SECONDS = 60.0
+"""Longer than any move waits for what it needs: a script that never ends keeps the page from answering at all."""
 READ_SECONDS = 5.0
 """For what an element says, once it is there."""
 
@@ -45,10 +46,17 @@ class Player:
         self._files = {file.name: file for file in files}
         self._publish = publish
 
+    @property
+    def _ms(self) -> float:
+        return 1000 * self.at.watch.patience.act
+
     async def play(self, move: Move) -> None:
         """Plays one move. Raises a Failure, Refused, or the watch's Detour."""
         try:
-            await self._play(move)
+            async with asyncio.timeout(FROZEN_SECONDS + getattr(move, "seconds", 0)):
+                await self._play(move)
+        except TimeoutError:
+            raise BrowserFailed("The page froze: try again") from None
         except UnknownReading as unknown:
             raise PageChanged(f"The playbook needs '{unknown}', but the site never said it") from unknown
         except PlaywrightError as error:
@@ -69,22 +77,23 @@ class Player:
     async def _click(self, move: Click) -> None:
         found = await self.at.find(move.selector, within=move.within)
         if not move.publishes:
-            await found.click(timeout=CLICK_MS)
+            await found.click(timeout=self._ms)
             return
-        await found.click(trial=True, timeout=CLICK_MS)  # everything but the click itself
+        await found.click(trial=True, timeout=self._ms)  # everything but the click itself
         await self._about_to_publish()
-        await found.click(force=True, timeout=CLICK_MS)
+        await found.click(force=True, timeout=self._ms)
 
     @_play.register
     async def _fill(self, move: Fill) -> None:
-        await fill(await self.at.find(move.selector, within=move.within, frame=move.frame), self.at.text(move.text))
+        found = await self.at.find(move.selector, within=move.within, frame=move.frame)
+        await fill(found, self.at.text(move.text), self._ms)
 
     @_play.register
     async def _press(self, move: Press) -> None:
         found = await self.at.find(move.selector) if move.selector is not None else None
         if move.publishes:
             await self._about_to_publish()
-        await (found.press(move.key, timeout=CLICK_MS) if found else self.at.page.keyboard.press(move.key))
+        await (found.press(move.key, timeout=self._ms) if found else self.at.page.keyboard.press(move.key))
 
     async def _about_to_publish(self) -> None:
         if self._publish is not None:
@@ -93,7 +102,7 @@ class Player:
     @_play.register
     async def _choose(self, move: Choose) -> None:
         found = await self.at.find(move.selector)
-        await found.select_option(self.at.text(move.option), timeout=CLICK_MS)
+        await found.select_option(self.at.text(move.option), timeout=self._ms)
 
     @_play.register
     async def _upload(self, move: Upload) -> None:
@@ -101,7 +110,7 @@ class Player:
         if unknown:
             raise InvalidParameters(f"The task has no file called '{plain(unknown[0], 100)}'")
         found = await self.at.find(move.selector, visible=False)
-        await found.set_input_files([self._files[name] for name in move.files], timeout=CLICK_MS)
+        await found.set_input_files([self._files[name] for name in move.files], timeout=self._ms)
 
     @_play.register
     async def _wait(self, move: Wait) -> None:

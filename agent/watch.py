@@ -29,6 +29,8 @@ class Patience:
 
     navigation: float = 30.0
     element: float = 15.0
+    act: float = 10.0
+    """For an element that is there to be ready for a click or text."""
     glance: float = 1.5
     """For an element before the page is searched for signs that say why it does not come."""
     identity: float = 5.0
