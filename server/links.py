@@ -56,7 +56,8 @@ class Links:
         return f"{self.public_url}/tasks/{task.id}"
 
 
-def lasting(seconds: float) -> int:
+def lasting(seconds: float, now: float | None = None) -> int:
     """When a link ends that is good for `seconds`, or up to a quarter more: the next whole quarter, as Unix time."""
     quarter = seconds / 4
-    return math.ceil((math.floor(time.time() / quarter) + 1) * quarter + seconds)
+    moment = time.time() if now is None else now
+    return math.ceil((math.floor(moment / quarter) + 1) * quarter + seconds)

@@ -11,7 +11,14 @@ from jsonschema import Draft202012Validator
 from server.rest.cloud.structured import schema_of
 
 SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
-EXAMPLE = {"title": "string", "price": 9.5, "sold": True, "tags": ["a short word"], "seller": {"name": ""}, "note": None}
+EXAMPLE = {
+    "title": "string",
+    "price": 9.5,
+    "sold": True,
+    "tags": ["a short word"],
+    "seller": {"name": ""},
+    "note": None,
+}
 
 
 @pytest.mark.parametrize("nothing", [None, "", "  ", "null", {}, [], "{}"])
@@ -61,7 +68,8 @@ def test_an_example_becomes_the_schema_of_its_shape(given: Any) -> None:
 def test_an_example_satisfies_its_own_schema(example: Any) -> None:
     schema = schema_of(example)
     assert schema is not None
-    assert list(Draft202012Validator(schema).iter_errors(example)) == []
+    validator: Any = Draft202012Validator(schema)
+    assert validator.is_valid(example)
 
 
 @pytest.mark.parametrize(
