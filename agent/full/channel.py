@@ -11,6 +11,7 @@ from typing import Literal
 from agent.full.redaction import Redactor
 from agent.full.wire import Beat, Begin, Log, Message, Prepare, Question, encode, read_line, to_runner
 
+BROWSER_USE = ("browser_use", "bubus", "cdp_use", "BrowserSession")
 BEAT = 1.0
 """Seconds between two signs of life."""
 
@@ -57,7 +58,7 @@ class Channel:
 
 
 class LogLines(logging.Handler):
-    """Sends the errors that the libraries log to the supervisor's log, redacted. Their warnings are of no use to an operator."""
+    """Sends the errors that are logged to the supervisor's log, redacted. Those of browser-use stand in the steps already."""
 
     def __init__(self, channel: Channel, redactor: Redactor) -> None:
         super().__init__(logging.ERROR)
@@ -66,4 +67,6 @@ class LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Sends one record."""
+        if record.name.startswith(BROWSER_USE):
+            return
         self.channel.send(Log(level="error", event=self.redactor.text(record.getMessage())[:1000]))

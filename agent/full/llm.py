@@ -67,6 +67,8 @@ class LanguageModel:
             said = await self.prepared(schema).ainvoke([dict(message) for message in messages])
         except openai.OpenAIError as error:
             self.explain(error)
+        except Exception as error:  # LangChain and its client raise whatever an answer without sense makes them trip over
+            raise ModelError(f"The endpoint of '{self.name}' answered with something that is no answer") from error
         reply = reply_of(said)
         check(said, reply)
         if schema is None:
@@ -98,7 +100,7 @@ class LanguageModel:
 
     def explain(self, error: openai.OpenAIError) -> NoReturn:
         """Raises the failure that the error stands for."""
-        said = str(error)
+        said = f"{error} {error.body if isinstance(error, openai.APIError) else ''}"
         if any(sign in said for sign in TOO_LONG):
             raise ModelContext from error
         if isinstance(error, openai.LengthFinishReasonError):

@@ -342,7 +342,7 @@ class Run:
         if finished.done and finished.success:
             return None
         said = self.redactor.text(finished.text or finished.last_error)
-        if not finished.done or finished.steps >= self.assignment.options.max_steps:
+        if not finished.done or finished.forced:
             why = f"after {finished.steps} steps" + (f": {said}" if said else "")
             return AgentGaveUp(f"The agent gave up {why}. Allow more steps, or say the task more plainly.")
         return AgentFailed(said or None)

@@ -115,6 +115,7 @@ class Run:
         self.model = AgentModel(begin.model, Redactor(begin.grants), channel.send)
         self.tools = GuardedTools(begin, Guard(begin.grants, begin.arming), channel)
         self.steps = 0
+        self.forced = False
         self.started = time.monotonic()
         self.seen: tuple[BrowserStateSummary, AgentOutput] | None = None
         handler = LogLines(channel, Redactor(begin.grants))
@@ -171,6 +172,9 @@ class Run:
         await self.channel.ask("gate")
         self.started = time.monotonic()
         self.seen = None
+        self.forced = (
+            agent.state.consecutive_failures >= self.begin.max_failures or agent.state.n_steps >= self.begin.max_steps
+        )
 
     async def on_thought(self, state: BrowserStateSummary, output: AgentOutput, number: int) -> None:
         """Keeps what the agent saw and wants, until its actions have results."""
@@ -198,11 +202,11 @@ class Run:
         """The step as it is told."""
         return Step(
             number=self.steps,
-            next_goal=output.next_goal or "",
-            evaluation_previous_goal=output.evaluation_previous_goal or "",
-            memory=output.memory or "",
-            url=state.url,
-            title=state.title,
+            next_goal=shortened(output.next_goal or ""),
+            evaluation_previous_goal=shortened(output.evaluation_previous_goal or ""),
+            memory=shortened(output.memory or ""),
+            url=shortened(state.url),
+            title=shortened(state.title),
             actions=[shortened(action.model_dump(exclude_unset=True)) for action in output.action],
             results=[shortened(result_of(result)) for result in results],
             duration_ms=round((time.monotonic() - self.started) * 1000),
@@ -217,6 +221,7 @@ class Run:
             text=result.extracted_content or "",
             output=cast("dict[str, Any]", result.metadata or {}).get("output"),  # pyright: ignore[reportUnknownMemberType]  # a bare dict there
             steps=self.steps,
+            forced=self.forced,
         )
 
     def given_up(self, agent: Agent[Any, Any]) -> Finished | Failed:

@@ -21,11 +21,12 @@ from tools.errors import BrowserFailed, ModelUnavailable
 
 
 class FullEngine:
-    """Carries out assignments with an LLM agent."""
+    """Carries out assignments with an LLM agent. A nursery that is given is shared: whoever gave it closes it."""
 
     def __init__(self, settings: FullSettings, nursery: Nursery | None = None) -> None:
         self.name: EngineName = "full"
         self.settings = settings
+        self.own_nursery = nursery is None
         self.nursery = nursery or Nursery(settings.run_folder)
         self.pairs = Pairs(
             settings.chromium, settings.run_folder, settings.warm, self.nursery, sandbox=settings.sandbox
@@ -76,7 +77,8 @@ class FullEngine:
     async def close(self) -> None:
         """See agent.engine.Engine."""
         await self.pairs.close()
-        await self.nursery.close()
+        if self.own_nursery:
+            await self.nursery.close()
         if self.playwright is not None:
             await self.playwright.stop()
             self.playwright = None

@@ -165,6 +165,8 @@ class Finished(Message):
     output: Any = None
     """The answer that satisfies `output_schema`."""
     steps: int = 0
+    forced: bool = False
+    """Whether the agent had failed too often or used up its steps, and was told to end."""
     last_error: str = ""
 
 

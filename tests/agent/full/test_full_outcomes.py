@@ -1,0 +1,346 @@
+"""How a run on the full engine can end, each end told apart by its code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from agent.engine import Window
+from tests.agent.full.board import WriteNote, write_note
+from tests.agent.full.stage import RecordingDesk, Stage
+from tests.scripted_model import Act, Fault, Scene, Turn, acts, done, unused_port
+from tools.errors import (
+    AgentFailed,
+    AgentGaveUp,
+    BlockedByWall,
+    BrowserFailed,
+    Failure,
+    Interrupted,
+    InvalidParameters,
+    ModelContext,
+    ModelError,
+    ModelRateLimited,
+    ModelRefused,
+    ModelTruncated,
+    ModelUnauthorized,
+    ModelUnavailable,
+    OutcomeUncertain,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_success_carries_what_the_agent_says(stage: Stage, desk: RecordingDesk) -> None:
+    outcome = await stage.play(done("The heading is Board."), desk=desk)
+    assert outcome.result == {"output": "The heading is Board."}
+    assert [step.kind for step in desk.steps] == ["agent"]
+
+
+async def test_an_agent_that_admits_failure_fails_with_its_own_words(stage: Stage) -> None:
+    with pytest.raises(AgentFailed, match="There is no such page") as failed:
+        await stage.play(done("There is no such page.", success=False))
+    assert failed.value.code == "AGENT_FAILED"
+
+
+async def test_an_agent_that_uses_up_its_steps_gave_up(stage: Stage, desk: RecordingDesk) -> None:
+    with pytest.raises(AgentGaveUp, match="after 3 steps"):
+        await stage.play(
+            acts("wait", seconds=0),
+            acts("wait", seconds=0),
+            done("I did not get there.", success=False),
+            max_steps=3,
+            desk=desk,
+        )
+    assert len(desk.steps) == 3
+
+
+async def test_an_agent_whose_actions_keep_failing_gave_up(stage: Stage) -> None:
+    with pytest.raises(AgentGaveUp, match="gave up"):
+        await stage.play(
+            acts("navigate", url="file:///etc/hostname"),
+            acts("navigate", url="chrome://version"),
+            done("Nothing worked.", success=False),
+        )
+
+
+async def test_structured_output_is_a_json_string_that_satisfies_the_schema(stage: Stage) -> None:
+    schema = {
+        "$defs": {"item": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}},
+        "type": "object",
+        "properties": {"items": {"type": "array", "items": {"$ref": "#/$defs/item"}}},
+        "required": ["items"],
+        "additionalProperties": False,
+    }
+    outcome = await stage.play(
+        done("first try", data={"items": [{"n": "one"}]}),
+        done("second try", data={"items": [{"n": 1}]}),
+        structured_output=schema,
+    )
+    assert json.loads(outcome.result["output"]) == {"items": [{"n": 1}]}
+
+
+async def test_a_schema_that_is_none_is_refused_before_anything_starts(stage: Stage, desk: RecordingDesk) -> None:
+    with pytest.raises(InvalidParameters, match="JSON Schema"):
+        await stage.play(done(), structured_output={"type": "no such type"}, desk=desk)
+    assert desk.windows == []
+
+
+FAULTS: dict[str, tuple[Fault | Turn, type[Failure]]] = {
+    "a wrong key": (Fault(401, "Incorrect API key provided"), ModelUnauthorized),
+    "no permission": (Fault(403, "You may not"), ModelUnauthorized),
+    "an unknown model": (Fault(404, "The model does not exist"), ModelUnavailable),
+    "an overload": (Fault(503, "overloaded"), ModelUnavailable),
+    "too many requests": (Fault(429, "slow down", headers={"Retry-After": "7"}), ModelRateLimited),
+    "a prompt too long": (Fault(400, "too long", code="context_length_exceeded"), ModelContext),
+    "a bad request": (Fault(400, "no such parameter"), ModelError),
+    "an answer cut off": (Turn([done()], finish_reason="length"), ModelTruncated),
+    "a refusal": (Turn(refusal="I will not help with that."), ModelRefused),
+    "a filtered answer": (Turn([done()], finish_reason="content_filter"), ModelRefused),
+    "no JSON": (
+        Fault(200, body="<html>a proxy's page</html>", headers={"content-type": "application/json"}),
+        ModelError,
+    ),
+    "another form": (Turn([{"fly": {"to": "the moon"}}]), ModelError),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_what_goes_wrong_with_the_model_has_its_own_code(stage: Stage, fault: str) -> None:
+    said, failure = FAULTS[fault]
+    with pytest.raises(Failure) as failed:
+        await stage.play(said)
+    assert type(failed.value) is failure, failed.value
+    assert failed.value.retry_after == (7 if failure is ModelRateLimited else None)
+
+
+async def test_a_model_that_does_not_answer_is_unavailable(stage: Stage) -> None:
+    engine = stage.another(model_timeout=0.5)
+    with pytest.raises(ModelUnavailable, match="did not answer within"):
+        await engine.carry_out(stage.assignment(Turn([done()], delay=5)), RecordingDesk())
+
+
+async def test_a_model_that_cannot_be_reached_is_unavailable(stage: Stage) -> None:
+    engine = stage.another(base_url=f"http://127.0.0.1:{unused_port()}/v1")
+    with pytest.raises(ModelUnavailable, match="can be reached"):
+        await engine.carry_out(stage.assignment(done()), RecordingDesk())
+
+
+async def test_without_a_model_nothing_is_started(stage: Stage, desk: RecordingDesk) -> None:
+    engine = stage.another(model=None)
+    assignment = stage.assignment(done())
+    with pytest.raises(ModelUnavailable, match="WEBHAND_LLM_MODEL"):
+        await engine.carry_out(replace(assignment, options=replace(assignment.options, model=None)), desk)
+    assert desk.windows == []
+
+
+async def test_a_garbled_answer_is_asked_for_again(stage: Stage) -> None:
+    outcome = await stage.play(Turn([{"fly": {}}]), done("at last"))
+    assert outcome.result == {"output": "at last"}
+
+
+async def test_a_refused_request_is_sent_again_before_it_counts(stage: Stage) -> None:
+    engine = stage.another(model_retries=1)
+    outcome = await engine.carry_out(
+        stage.assignment(Fault(503, headers={"Retry-After": "0"}), done("at last")), RecordingDesk()
+    )
+    assert outcome.result == {"output": "at last"}
+
+
+async def test_a_host_outside_the_wall_is_named_as_the_cause(stage: Stage) -> None:
+    with pytest.raises(BlockedByWall, match=r"elsewhere\.example") as failed:
+        await stage.play(
+            acts("navigate", url="http://elsewhere.example/"),
+            done("The page did not open.", success=False),
+            allowed_domains=("127.0.0.1",),
+        )
+    assert failed.value.details == {"hosts": ["elsewhere.example"]}
+
+
+async def test_function_calling_works_as_well(stage: Stage) -> None:
+    engine = stage.another(method="function_calling")
+    outcome = await engine.carry_out(stage.assignment(acts("wait", seconds=0), done("called")), RecordingDesk())
+    assert outcome.result == {"output": "called"}
+    assert all(b'"tools"' in body and b'"response_format"' not in body for body in stage.model.requests)
+
+
+# -- the processes -----------------------------------------------------------------------------------------------------
+
+
+def window(desk: RecordingDesk) -> Window:
+    return next(window for window in desk.windows if window)
+
+
+def browser_of(desk: RecordingDesk) -> psutil.Process:
+    """Chromium's main process: the one that listens on the port of the window."""
+    port = int(window(desk).cdp_url.split(":")[2].split("/")[0])
+    return next(
+        process
+        for process in psutil.Process().children(recursive=True)
+        if any(
+            connection.laddr.port == port and connection.status == "LISTEN"
+            for connection in process.net_connections("tcp")
+        )
+    )
+
+
+async def failure_after(stage: Stage, desk: RecordingDesk, strike: object, **more: object) -> Failure:
+    """Strikes while the agent waits for its model, and gives what comes of it."""
+    assert callable(strike)
+    slow = Turn([done()], delay=20)
+    running = asyncio.ensure_future(stage.play(acts("wait", seconds=0), slow, desk=desk))
+    await desk.stepped.wait()
+    strike()
+    with pytest.raises(Failure) as failed:
+        await running
+    return failed.value
+
+
+async def test_a_browser_that_dies_is_noticed_at_once(stage: Stage, desk: RecordingDesk) -> None:
+    failure = await failure_after(stage, desk, lambda: browser_of(desk).kill())
+    assert type(failure) is BrowserFailed
+
+
+async def test_a_crashed_page_is_noticed_at_once(stage: Stage, desk: RecordingDesk) -> None:
+    def crash() -> None:
+        pages = [p for p in browser_of(desk).children(recursive=True) if "--type=renderer" in " ".join(p.cmdline())]
+        for renderer in pages:
+            renderer.send_signal(signal.SIGSEGV)
+
+    failure = await failure_after(stage, desk, crash)
+    assert isinstance(failure, BrowserFailed)
+    assert "crashed" in failure.message
+
+
+async def test_a_frozen_browser_is_noticed(stage: Stage, desk: RecordingDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.full.watch.PING_SECONDS", 0.1)
+    monkeypatch.setattr("agent.full.watch.FROZEN_SECONDS", 1.0)
+    failure = await failure_after(stage, desk, lambda: browser_of(desk).suspend())
+    assert isinstance(failure, BrowserFailed)
+    assert "froze" in failure.message
+
+
+def runner_of() -> psutil.Process:
+    """The one runner that lives: a child of the zygote."""
+    zygote = next(p for p in psutil.Process().children() if "agent.full.zygote" in p.cmdline())
+    (runner,) = zygote.children()
+    return runner
+
+
+async def test_a_runner_that_dies_interrupts_the_task(stage: Stage, desk: RecordingDesk) -> None:
+    failure = await failure_after(stage, desk, lambda: runner_of().kill())
+    assert type(failure) is Interrupted
+
+
+async def test_a_runner_that_freezes_interrupts_the_task(stage: Stage, desk: RecordingDesk) -> None:
+    engine = stage.another(silence=1.5)
+    running = asyncio.ensure_future(
+        engine.carry_out(stage.assignment(acts("wait", seconds=0), Turn([done()], delay=20)), desk)
+    )
+    await desk.stepped.wait()
+    runner_of().suspend()
+    with pytest.raises(Interrupted, match="froze"):
+        await running
+
+
+async def test_a_browser_that_takes_too_much_memory_is_ended(stage: Stage) -> None:
+    engine = stage.another(memory_mb=20)
+    with pytest.raises(BrowserFailed, match="more than the 20 MB"):
+        await engine.carry_out(stage.assignment(Turn([done()], delay=20)), RecordingDesk())
+
+
+# -- publishing --------------------------------------------------------------------------------------------------------
+
+
+def written(scene: Scene) -> list[Act]:
+    return [acts("input", index=scene.index("textarea"), text="A note"), acts("click", index=scene.index("button"))]
+
+
+NOTE = {"output": "Published", "noteId": "1"}
+
+
+async def test_a_note_counts_when_it_was_read_back(stage: Stage, desk: RecordingDesk) -> None:
+    number = len(stage.journal.notes) + 1
+    outcome = await stage.play(
+        acts("navigate", url=f"{stage.url}/write"),
+        written,
+        done("Published", data={"output": "Published", "noteId": str(number)}),
+        tool=write_note,
+        parameters=WriteNote(text="A note"),
+        desk=desk,
+    )
+    assert outcome.result == {"output": "Read back: A note", "noteId": str(number), "text": "A note"}
+    assert desk.armed == [1]
+
+
+async def test_a_note_that_cannot_be_read_back_is_uncertain(stage: Stage, desk: RecordingDesk) -> None:
+    stage.journal.mood = "loses"
+    with pytest.raises(OutcomeUncertain, match="look at"):
+        await stage.play(
+            acts("navigate", url=f"{stage.url}/write"),
+            written,
+            done("Published", data={"output": "Published", "noteId": "999"}),
+            tool=write_note,
+            parameters=WriteNote(text="A note"),
+            desk=desk,
+        )
+
+
+async def test_an_agent_that_fails_after_the_act_leaves_it_uncertain(stage: Stage) -> None:
+    stage.journal.mood = "loses"
+    with pytest.raises(OutcomeUncertain, match="I lost track"):
+        await stage.play(
+            acts("navigate", url=f"{stage.url}/write"),
+            written,
+            done("I lost track", success=False),
+            tool=write_note,
+            parameters=WriteNote(text="A note"),
+        )
+
+
+async def test_an_agent_that_fails_before_the_act_has_simply_failed(stage: Stage, desk: RecordingDesk) -> None:
+    with pytest.raises(AgentFailed, match="no button"):
+        await stage.play(
+            done("There is no button.", success=False), tool=write_note, parameters=WriteNote(text="x"), desk=desk
+        )
+    assert desk.armed == []
+
+
+async def test_a_runner_that_dies_after_the_act_leaves_it_uncertain(stage: Stage, desk: RecordingDesk) -> None:
+    playing = stage.play(
+        acts("navigate", url=f"{stage.url}/write"),
+        written,
+        Turn([done()], delay=20),
+        tool=write_note,
+        parameters=WriteNote(text="A note"),
+        desk=desk,
+    )
+    running = asyncio.ensure_future(playing)
+    while len(desk.steps) < 2:
+        desk.stepped.clear()
+        await desk.stepped.wait()
+    os.kill(runner_of().pid, signal.SIGKILL)
+    with pytest.raises(OutcomeUncertain) as failed:
+        await running
+    assert failed.value.details["cause"] == "INTERRUPTED"
+
+
+async def test_a_dry_run_fills_everything_in_and_sends_nothing(stage: Stage, desk: RecordingDesk) -> None:
+    before = list(stage.journal.notes)
+    outcome = await stage.play(
+        acts("navigate", url=f"{stage.url}/write"),
+        written,
+        done("Ready to be sent", data={"output": "ready"}),
+        tool=write_note,
+        parameters=WriteNote(text="A note"),
+        dry_run=True,
+        desk=desk,
+    )
+    assert outcome.result == {"output": "Ready to be sent"}
+    assert stage.journal.notes == before
+    assert "dry run" in str(desk.steps[1].results)
