@@ -23,7 +23,7 @@ from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 _URI = "ws://localhost/mcp/pipe"
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 """How long a server that somebody else is starting may take to answer."""
 _STARTING_S = 3.0
 _LOOK_S = 0.05
