@@ -9,8 +9,7 @@ import pytest
 from tools.catalog import catalog
 from tools.inspection import name_of, uses
 from tools.overrides import Swap, applied, parse
-from tools.pace import paced
-from tools.playbook import Answer, Click, Fill, Read, Stage, Wait
+from tools.playbook import Click, Fill, Stage
 from tools.twitter import page
 from tools.twitter.create_tweet import CreateTweet
 from tools.twitter.like_tweet import LikeTweet
@@ -107,17 +106,3 @@ def test_names_find_their_selectors_also_with_something_filled_in() -> None:
     site = catalog().sites["twitter"]
     assert name_of(page.of(page.LIKED, "20"), site) == "liked"
     assert name_of(("#nothing",), site) is None
-
-
-def test_paced_scales_every_wait_and_nothing_else() -> None:
-    create = catalog().tools["twitter.createTweet"]
-    slow = paced(create, 0.5)
-    assert create.playbook
-    assert slow.playbook
-    assert slow.proof
-    for before, after in zip(moves(create.playbook(create.example)), moves(slow.playbook(create.example)), strict=True):
-        if isinstance(before, Wait | Answer | Read):
-            assert isinstance(after, Wait | Answer | Read)
-            assert after.seconds == before.seconds / 2
-        else:
-            assert after == before

@@ -56,7 +56,7 @@ def read_back(text: str) -> Proof:
     """Opens the new post and reads it. The number that X gave it shows that X took it, even while X does not show it."""
     post, words = page.of(page.POST, "{tweetId}"), page.of(page.TEXT, "{tweetId}")
     moves = (
-        Goto(Reading("tweetId", before="/i/status/"), "read_back"),
+        Goto("/i/status/{tweetId}", "read_back"),
         Wait((*post, *page.NO_POST)),
         Read("shown", words, pattern=f"({pattern(text)})", optional=True, seconds=2.0),
         Read(

@@ -10,14 +10,11 @@ from typing import Any
 
 from agent.engine import Assignment, Login, Options, Outcome, Reason, StepReport, Window
 from agent.lite import LiteEngine
+from tests.agent.platforms.pace import hasty
 from tests.replicas.replica import Replica
 from tools.catalog import Catalog
 from tools.errors import ChallengeRequired, Failure
-from tools.pace import paced
 from tools.tool import AnyTool
-
-PACE = 0.08
-"""Tests that let a tool wait in vain wait this part of what it would wait on the real site."""
 
 
 @dataclass
@@ -86,17 +83,17 @@ class Stage:
         parameters: Mapping[str, Any],
         *,
         person: Callable[[], None] | None = None,
-        pace: float | None = None,
+        in_vain: bool = False,
         tool: AnyTool | None = None,
         options: Options | None = None,
     ) -> Ran:
-        """Carries one task out; the replica's faults are those that the test set."""
+        """Carries one task out; the replica's faults are those that the test set. `in_vain`: it will wait for nothing."""
         wanted = tool or self.catalog.tools[name]
         replica = self.replicas[wanted.platform]
         desk = Bench(person)
         assignment = Assignment(
             task_id="task_test",
-            tool=paced(wanted, pace) if pace else wanted,
+            tool=hasty(wanted) if in_vain else wanted,
             site=self.catalog.sites[wanted.platform],
             parameters=wanted.parameters.model_validate(parameters),
             options=options or Options(),

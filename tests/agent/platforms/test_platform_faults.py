@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.agent.platforms.stage import PACE, Stage
+from tests.agent.platforms.stage import Stage
 from tests.replicas.table import COMPLETED, PLATFORMS, ROWS, Row, markdown
 
 pytestmark = pytest.mark.anyio
@@ -26,11 +26,9 @@ async def test_each_fault_ends_as_the_table_says(row: Row, platform: str, stage:
     replica, end = stage.replicas[platform], row.ends[platform]
     replica.reset(*row.faults)
     tool, parameters = TOOLS[platform]
-    waits_in_vain = end.state == "OUTCOME_UNCERTAIN"
+    in_vain = end.state in ("OUTCOME_UNCERTAIN", "PAGE_CHANGED")
 
-    ran = await stage.play(
-        tool, parameters, person=replica.faults.clear if row.person else None, pace=PACE if waits_in_vain else None
-    )
+    ran = await stage.play(tool, parameters, person=replica.faults.clear if row.person else None, in_vain=in_vain)
 
     assert ran.state == end.state, ran.failure
     assert len(replica.published) == end.published
