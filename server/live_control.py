@@ -213,6 +213,6 @@ def _counted(act: str, times: int) -> str:
 
 
 def bare_url(url: str) -> str:
-    """A page's address without query and fragment."""
+    """A page's address without query, fragment and login, which may be secret."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}" if parts.netloc else parts.scheme
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else parts.scheme

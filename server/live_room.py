@@ -300,7 +300,7 @@ class Rooms:
             yield room
         finally:
             room.people -= 1
-            if not room.people:
+            if not room.people and self._rooms.get(task_id) is room:
                 # Long enough for a person in control to come back.
                 later = asyncio.get_running_loop().call_later
                 self._leaving[task_id] = later(self._settings.leave + 1, self._shut, task_id)
