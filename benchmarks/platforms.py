@@ -1,12 +1,13 @@
 """Each tool's run by the lite engine over a hand-written script of the same automation library, on the replica of its platform.
 
 Both do the same: a fresh context with the stored login on a warm Chromium, the same pages and clicks, the site's answer listened for,
-the post read back on its own page, and a JPEG after each stage. They take turns, so that a busy machine slows both.
+the post read back on its own page. The engine also takes a JPEG of each stage; the script is measured with and without. They take
+turns, so that a busy machine slows all three.
 
     python -m benchmarks.platforms [rounds]
 """
 
-# ruff: noqa: D102, D103  # the scripts are named after the tools that they do by hand
+# ruff: noqa: D102  # the scripts are named after the tools that they do by hand
 from __future__ import annotations
 
 import asyncio
@@ -37,7 +38,12 @@ TEXT = "Measured number"
 JACK = "https://x.com/jack/status/20"
 ARTICLE = 'article[data-testid=tweet]:has(a[href$="/status/{}"])'
 
-Script = Callable[[Page, str, int], Awaitable[None]]
+Camera = Callable[[Page], Awaitable[None]]
+HEAD = (
+    "| tool | script with pictures, ms | script without, ms | lite engine, ms | ratio with | ratio without |",
+    "|---|---:|---:|---:|---:|---:|",
+)
+Script = Callable[[Page, str, int, Camera], Awaitable[None]]
 
 
 class Quiet:
@@ -59,11 +65,14 @@ class Quiet:
     def show(self, window: object) -> None: ...
 
 
-async def shot(page: Page) -> None:
+async def picture(page: Page) -> None:
     await page.screenshot(type="jpeg", quality=60)
 
 
-async def send_tweet(page: Page, home: str, text: str) -> None:
+async def nothing(page: Page) -> None: ...
+
+
+async def send_tweet(page: Page, home: str, text: str, shot: Camera) -> None:
     dialog = page.locator(DIALOG)
     await dialog.locator("[data-testid=tweetTextarea_0]").fill(text)
     await shot(page)
@@ -73,42 +82,42 @@ async def send_tweet(page: Page, home: str, text: str) -> None:
     number = body["data"]["create_tweet"]["tweet_results"]["result"]["rest_id"]
     await shot(page)
     await page.goto(f"{home}/i/status/{number}")
-    await expect(page.locator(f"{ARTICLE.format(number)} [data-testid=tweetText]")).to_contain_text(text)
+    await expect(page.locator(f"{ARTICLE.format(number)} [data-testid=tweetText]").first).to_contain_text(text)
     await shot(page)
 
 
-async def open_tweet(page: Page, home: str) -> None:
+async def open_tweet(page: Page, home: str, shot: Camera) -> None:
     await page.goto(f"{home}/i/status/20")
     await page.locator(ARTICLE.format(20)).wait_for()
     await shot(page)
 
 
-async def create(page: Page, home: str, number: int) -> None:
+async def create(page: Page, home: str, number: int, shot: Camera) -> None:
     await page.goto(f"{home}/compose/post")
     await page.locator(DIALOG).wait_for()
     await shot(page)
-    await send_tweet(page, home, f"{TEXT} {number}")
+    await send_tweet(page, home, f"{TEXT} {number}", shot)
 
 
-async def reply(page: Page, home: str, number: int) -> None:
-    await open_tweet(page, home)
+async def reply(page: Page, home: str, number: int, shot: Camera) -> None:
+    await open_tweet(page, home, shot)
     await page.goto(f"{home}/compose/post?in_reply_to=20")
     await page.locator(f"{DIALOG} article[data-testid=tweet]").wait_for()
     await shot(page)
-    await send_tweet(page, home, f"{TEXT} {number}")
+    await send_tweet(page, home, f"{TEXT} {number}", shot)
 
 
-async def quote(page: Page, home: str, number: int) -> None:
-    await open_tweet(page, home)
+async def quote(page: Page, home: str, number: int, shot: Camera) -> None:
+    await open_tweet(page, home, shot)
     await page.locator(f"{ARTICLE.format(20)} [data-testid$=retweet]").click()
     await page.locator('[role=menuitem][href="/compose/post"]').click()
     await page.locator(f"{DIALOG} [data-testid=User-Name]").wait_for()
     await shot(page)
-    await send_tweet(page, home, f"{TEXT} {number}")
+    await send_tweet(page, home, f"{TEXT} {number}", shot)
 
 
-async def like(page: Page, home: str, number: int) -> None:
-    await open_tweet(page, home)
+async def like(page: Page, home: str, number: int, shot: Camera) -> None:
+    await open_tweet(page, home, shot)
     await page.locator(f"{ARTICLE.format(20)} [data-testid=like]").get_attribute("data-testid")
     await shot(page)
     async with page.expect_response(lambda answer: "/FavoriteTweet" in answer.url):
@@ -119,8 +128,8 @@ async def like(page: Page, home: str, number: int) -> None:
     await shot(page)
 
 
-async def repost(page: Page, home: str, number: int) -> None:
-    await open_tweet(page, home)
+async def repost(page: Page, home: str, number: int, shot: Camera) -> None:
+    await open_tweet(page, home, shot)
     await page.locator(f"{ARTICLE.format(20)} [data-testid=retweet]").get_attribute("data-testid")
     await shot(page)
     await page.locator(f"{ARTICLE.format(20)} [data-testid=retweet]").click()
@@ -132,7 +141,7 @@ async def repost(page: Page, home: str, number: int) -> None:
     await shot(page)
 
 
-async def xueqiu(page: Page, home: str, number: int) -> None:
+async def xueqiu(page: Page, home: str, number: int, shot: Camera) -> None:
     await page.goto(f"{home}/")
     await page.locator(".fake-placeholder").wait_for()
     await shot(page)
@@ -150,7 +159,7 @@ async def xueqiu(page: Page, home: str, number: int) -> None:
     await shot(page)
 
 
-async def eastmoney(page: Page, home: str, number: int) -> None:
+async def eastmoney(page: Page, home: str, number: int, shot: Camera) -> None:
     await page.goto(f"{home}/list,600519.html")
     await page.locator("form.gbsform").wait_for()
     await shot(page)
@@ -165,7 +174,7 @@ async def eastmoney(page: Page, home: str, number: int) -> None:
     await shot(page)
 
 
-async def tonghuashun(page: Page, home: str, number: int) -> None:
+async def tonghuashun(page: Page, home: str, number: int, shot: Camera) -> None:
     await page.goto(f"{home}/newcircle/creation/postAll")
     opened = time.monotonic()
     await page.locator("i.icon-editpost-add").wait_for()
@@ -200,10 +209,10 @@ SCRIPTS: Mapping[str, tuple[Script, Mapping[str, str]]] = {
 }
 
 
-async def by_hand(browser: Browser, replica: Replica, script: Script, number: int) -> float:
+async def by_hand(browser: Browser, replica: Replica, script: Script, number: int, shot: Camera) -> float:
     began = time.perf_counter()
     context = await browser.new_context(storage_state=replica.login_state(), viewport={"width": 1280, "height": 960})  # pyright: ignore[reportArgumentType]  # a plain dict of the same shape
-    await script(await context.new_page(), replica.origin, number)
+    await script(await context.new_page(), replica.origin, number, shot)
     await context.close()
     return time.perf_counter() - began
 
@@ -229,8 +238,8 @@ async def by_engine(engine: LiteEngine, replica: Replica, name: str, given: Mapp
 
 
 async def measure(rounds: int) -> list[str]:
+    """The table, line by line."""
     replicas = {replica.platform: replica for replica in (Twitter(), Xueqiu(), Eastmoney(), Tonghuashun())}
-    lines = ["| tool | script, ms | lite engine, ms | ratio |", "|---|---:|---:|---:|"]
     path = find_chromium(None)
     if path is None:
         sys.exit("There is no Chromium: webhand doctor --fix installs one")
@@ -240,23 +249,26 @@ async def measure(rounds: int) -> list[str]:
         chromium = await Chromium.launch(path, Path(folder) / "script")
         async with async_playwright() as playwright:
             browser = await playwright.chromium.connect_over_cdp(chromium.cdp_url)
-            for name, (script, given) in SCRIPTS.items():
-                replica = replicas[name.partition(".")[0]]
-                times: tuple[list[float], list[float]] = ([], [])
-                for number in range(rounds + 1):
-                    replica.reset()
-                    hand = await by_hand(browser, replica, script, number)
-                    replica.reset()
-                    lite = await by_engine(engine, replica, name, given, number)
-                    if number:  # the first round warms both up
-                        times[0].append(hand)
-                        times[1].append(lite)
-                hand, lite = (statistics.median(each) for each in times)
-                lines.append(f"| {name} | {hand * 1000:.0f} | {lite * 1000:.0f} | {lite / hand:.2f} |")
+            lines = [await compare(engine, browser, replicas[name.partition(".")[0]], name, rounds) for name in SCRIPTS]
             await browser.close()
         await engine.close()
         await chromium.close()
-    return lines
+    return [*HEAD, *lines]
+
+
+async def compare(engine: LiteEngine, browser: Browser, replica: Replica, name: str, rounds: int) -> str:
+    """One tool's line: medians of the three ways, which take turns; the first round only warms them up."""
+    script, given = SCRIPTS[name]
+    times: list[tuple[float, float, float]] = []
+    for number in range(rounds + 1):
+        replica.reset()
+        seen = await by_hand(browser, replica, script, number, picture)
+        replica.reset()
+        blind = await by_hand(browser, replica, script, number, nothing)
+        replica.reset()
+        times.append((seen, blind, await by_engine(engine, replica, name, given, number)))
+    seen, blind, lite = (statistics.median(column) for column in zip(*times[1:], strict=True))
+    return f"| {name} | {seen * 1000:.0f} | {blind * 1000:.0f} | {lite * 1000:.0f} | {lite / seen:.2f} | {lite / blind:.2f} |"
 
 
 if __name__ == "__main__":

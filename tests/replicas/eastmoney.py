@@ -75,6 +75,6 @@ class Eastmoney(Replica):
     async def news(self, request: Request) -> Response:
         post = self.post(request.path_params["number"])
         shown = post is not None and Fault.REVIEW not in self.faults
-        return self.page(
+        return self.blank() or self.page(
             "eastmoney_news.html", status=200 if shown else 404, text=post.text if post and shown else None
         )

@@ -19,6 +19,7 @@ class Fault(StrEnum):
     CHALLENGE = "challenge"
     LOCKED = "lock banner"
     REVIEW = "hidden by review"
+    BLANK = "hidden without a word"
     ERRORS = "answer 200 with errors"
     CUT = "network cut after the click"
     REJECTED = "text refused"

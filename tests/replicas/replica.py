@@ -91,6 +91,10 @@ class Replica:
         """The published post of that number."""
         return next((post for post in self.published if post.id == number), None)
 
+    def blank(self) -> HTMLResponse | None:
+        """With BLANK, what stands in the place of a post's page."""
+        return HTMLResponse("<p></p>") if Fault.BLANK in self.faults else None
+
     def page(self, name: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page from its template; what it plays by itself it finds in `page`, a JSON object of these values."""
         data = json.dumps(values).replace("</", "<\\/")

@@ -38,6 +38,8 @@ class Row:
     faults: tuple[Fault, ...] = ()
     person: bool = False
     """Whether a person comes and deals with what the site asks for."""
+    in_vain: bool = False
+    """Whether the tool waits for something that never comes."""
 
 
 def everywhere(end: End) -> dict[str, End]:
@@ -57,18 +59,21 @@ ROWS = (
         "The click is taken, and nothing ever comes of it.",
         everywhere(End(UNCERTAIN, 0)),
         (Fault.SILENT_DROP,),
+        in_vain=True,
     ),
     Row(
         "Network cut after the click",
         "The site publishes, and the connection breaks before it can say so.",
         everywhere(End(UNCERTAIN, 1)),
         (Fault.CUT,),
+        in_vain=True,
     ),
     Row(
         "Moved selector",
         "The site was rebuilt: editor and button are not where they were.",
         everywhere(End("PAGE_CHANGED", 0)),
         (Fault.MOVED,),
+        in_vain=True,
     ),
     Row(
         "Duplicate",
@@ -114,6 +119,13 @@ ROWS = (
         (Fault.REVIEW,),
     ),
     Row(
+        "Hidden without a word",
+        "The site takes the post, and its page stays empty: also `review: true`.",
+        everywhere(End(COMPLETED, 1, review=True)),
+        (Fault.BLANK,),
+        in_vain=True,
+    ),
+    Row(
         "Logged out",
         "The stored login does not hold any more.",
         everywhere(End("AUTHENTICATION_FAILED", 0)),
@@ -150,6 +162,7 @@ ROWS = (
         "The site wants a person after the click, nobody comes, and it does not say what became of the post.",
         everywhere(End(UNCERTAIN, 0, asked=True)),
         (Fault.CHALLENGE_AFTER,),
+        in_vain=True,
     ),
 )
 

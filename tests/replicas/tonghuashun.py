@@ -102,4 +102,4 @@ class Tonghuashun(Replica):
         post = self.post(request.path_params["number"])
         shown = post is not None and Fault.REVIEW not in self.faults
         text, title = (post.text, post.more["title"]) if post and shown else (None, None)
-        return self.page("tonghuashun_post.html", status=200 if shown else 404, text=text, title=title)
+        return self.blank() or self.page("tonghuashun_post.html", status=200 if shown else 404, text=text, title=title)

@@ -73,6 +73,7 @@ class Twitter(Replica):
             "answered": self._shown(answered, who) if answered else None,
             "moved": Fault.MOVED in self.faults,
             "locked": Fault.LOCKED in self.faults,
+            "blank": Fault.BLANK in self.faults and bool(posts),
             "drop": Fault.SILENT_DROP in self.faults,
             "unknown": Fault.NO_ANSWER in self.faults,
             "after": Fault.CHALLENGE_AFTER in self.faults,

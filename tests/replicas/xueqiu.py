@@ -103,7 +103,7 @@ class Xueqiu(Replica):
     async def status(self, request: Request) -> Response:
         post = self.post(str(request.path_params["number"]))
         hidden = post is None or Fault.REVIEW in self.faults
-        return self.page(
+        return self.blank() or self.page(
             "xueqiu_post.html", status=404 if hidden else 200, text=None if hidden or post is None else post.text
         )
 

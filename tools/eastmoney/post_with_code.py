@@ -92,7 +92,7 @@ def proof(parameters: PostWithCode) -> Proof:
     """Opens the post at its own address; while it is reviewed it does not stand there yet."""
     look = (
         Goto(f"/news,{parameters.board},{{postId}}.html", "read_back"),
-        Wait((*page.POST_TEXT, *page.MISSING)),
+        Read("there", (*page.POST_TEXT, *page.MISSING), optional=True),
         Read("shown", page.POST_TEXT, pattern=f"({pattern(parameters.text)})", optional=True, seconds=2.0),
     )
     return Proof(

@@ -111,7 +111,7 @@ def proof(parameters: Post) -> Proof:
     """Opens the article at its own address; while it is reviewed it does not stand there yet."""
     look = (
         Goto("/pid_{postId}.shtml", "read_back"),
-        Wait((*page.POST_TEXT, *page.MISSING)),
+        Read("there", (*page.POST_TEXT, *page.MISSING), optional=True),
         Read("shown", page.POST_TEXT, pattern=f"({pattern(parameters.text)})", optional=True, seconds=2.0),
     )
     return Proof(

@@ -57,7 +57,7 @@ def read_back(text: str) -> Proof:
     post, words = page.of(page.POST, "{tweetId}"), page.of(page.TEXT, "{tweetId}")
     moves = (
         Goto("/i/status/{tweetId}", "read_back"),
-        Wait((*post, *page.NO_POST)),
+        Read("there", (*post, *page.NO_POST), optional=True),
         Read("shown", words, pattern=f"({pattern(text)})", optional=True, seconds=2.0),
         Read(
             "author",
