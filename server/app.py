@@ -7,13 +7,15 @@ import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import packages_distributions, version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Mount
+from starlette.types import ExceptionHandler
 
 from agent.deliveries import Courier, Patience
 from agent.engine import EngineName
@@ -24,6 +26,7 @@ from agent.sender import Sender
 from agent.worker import Worker, WorkerSettings
 from server.accounts import AccountService
 from server.auth import Verifier
+from server.dashboard import dashboard_routes
 from server.demo_site import serve_demo_site
 from server.demo_state import DemoSite
 from server.door import Door
@@ -36,7 +39,7 @@ from server.mcp_facade import McpFacade, McpSettings
 from server.meter import Meter
 from server.models import Models
 from server.profiles import ProfileService
-from server.rest.apis import BROWSERMAN_EXTRA, CLOUD_EXTRA, build_documents
+from server.rest.apis import BROWSERMAN_EXTRA, CLOUD_EXTRA, build_documents, refuse_outside
 from server.rest.browserman import events as browserman_events
 from server.rest.browserman.routes import browserman_app
 from server.rest.cloud import events as cloud_events
@@ -157,7 +160,9 @@ class House:
             self.database, self.task_store, self.artifacts, self.links, self.run_folder / "tasks", lambda: self.worker
         )
         looks = LiveSettings(
-            frame_ancestors=settings.frame_ancestors, public_url=settings.public_url, idle=settings.control_idle
+            frame_ancestors=framed_by(settings.frame_ancestors),
+            public_url=settings.public_url,
+            idle=settings.control_idle,
         )
         self.live = Live(watched, self.signer, looks)
         self.sign_ins = SignInService(
@@ -320,6 +325,12 @@ def _limits(**limits: int | None) -> Mapping[EngineName, int]:
     return {cast("EngineName", name): limit for name, limit in limits.items() if limit is not None}
 
 
+def framed_by(wish: str) -> str:
+    """Who may embed live pages: whoever the setting says, and our own task pages."""
+    others = " ".join(word for word in wish.split() if word not in {"'self'", "'none'"})
+    return wish if wish.strip() == "*" else f"'self' {others}".strip()
+
+
 def build_app(house: House) -> Starlette:
     """The web app of a house; the house opens and closes with it."""
 
@@ -337,6 +348,7 @@ def build_app(house: House) -> Starlette:
         *house.mcp.routes(),
         *house.live.routes,
         *house.sign_in_pages.routes,
+        *dashboard_routes(),
     ]
     middleware = [Middleware(Door)]
     if house.settings.cors_origins:
@@ -355,4 +367,5 @@ def build_app(house: House) -> Starlette:
                 ],
             )
         )
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    outside: dict[Any, ExceptionHandler] = {HTTPException: refuse_outside}
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan, exception_handlers=outside)

@@ -57,6 +57,13 @@ class Verifier:
         self._known[secret] = time.monotonic() + _REMEMBERED_S, caller
         return caller
 
+    async def of_key(self, key_id: str) -> Caller | None:
+        """The caller of a key that was verified earlier, as a page's session remembers it; None: it was revoked."""
+        row = await self.keys.get(key_id)
+        if row is None or row.revoked_at is not None:
+            return None
+        return Caller(row.id, row.owner, frozenset(row.scopes), row.settings)
+
 
 def bearer(headers: Mapping[str, str]) -> str | None:
     """The key in `Authorization: Bearer <key>` (RFC 6750), or nothing."""
