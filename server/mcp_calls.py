@@ -102,7 +102,7 @@ class Calls:
         # A client that goes away at this moment leaves its task behind: it asks again, and finds it.
         created = await asyncio.shield(self._tasks.create(visit.caller, asked))
         if declared(ctx):
-            return await self._extension.created(created.task)
+            return await self._extension.created(ctx, created.task)
         return await self._follow(wait, created.task, params, merged=not created.new)
 
     async def _run(self, ctx: Context, visit: Visit, errand: Errand, params: types.CallToolRequestParams) -> Answer:

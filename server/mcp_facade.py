@@ -99,6 +99,7 @@ class McpFacade:
         links: Links,
         settings: McpSettings,
         version: str,
+        people: People | None = None,
     ) -> None:
         catalog = tasks.catalog
         self._settings = settings
@@ -112,7 +113,7 @@ class McpFacade:
             wait_seconds=settings.wait,
         )
         self._toolbox = Toolbox(catalog)
-        self._people = People(tasks, links)
+        self._people = people or People(tasks, links)
         results = Results(tasks, artifacts, links, self._people)
         errands = Errands(tasks, accounts, results)
         self._extension = TasksExtension(tasks, self._people, results, errands, keep_days=settings.keep_days)

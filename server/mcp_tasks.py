@@ -19,7 +19,7 @@ from pydantic import Field
 from starlette.requests import HTTPConnection
 
 from server.mcp_errands import Errands
-from server.mcp_people import People
+from server.mcp_people import People, Question
 from server.mcp_results import Json, Results
 from server.mcp_visit import Context, Visit, visit_of
 from server.tasks import TaskService
@@ -70,13 +70,13 @@ class TasksExtension:
         self._errands = errands
         self._ttl_ms = round(keep_days * _DAY_MS)
 
-    async def created(self, task: Task) -> Json:
+    async def created(self, ctx: Context, task: Task) -> Json:
         """The answer to a call that made a task: the task itself, which tasks/get finds from now on."""
-        return {"resultType": "task", **await self._bare(task)}
+        return {"resultType": "task", **await self._bare(ctx, task)}
 
     async def get(self, ctx: Context, params: TaskNamed) -> Json:
         """tasks/get."""
-        return {"resultType": "complete", **await self.detailed(await self._task(ctx, params))}
+        return {"resultType": "complete", **await self.detailed(ctx, await self._task(ctx, params))}
 
     async def cancel(self, ctx: Context, params: TaskNamed) -> Json:
         """tasks/cancel. A task that has ended already is acknowledged like any other."""
@@ -97,9 +97,9 @@ class TasksExtension:
         await self._answer(visit, task, params.input_responses)
         return {"resultType": "complete"}
 
-    async def detailed(self, task: Task) -> Json:
+    async def detailed(self, ctx: Context, task: Task) -> Json:
         """The task with what its status brings along: the result, the error or the questions."""
-        told = await self._bare(task)
+        told = await self._bare(ctx, task)
         match told["status"]:
             case "completed":
                 result = await self._results.result(task, error=task.state is not TaskState.COMPLETED)
@@ -111,7 +111,7 @@ class TasksExtension:
                     question.key: question.request(legacy=False).model_dump(
                         by_alias=True, mode="json", exclude_none=True
                     )
-                    for question in self._people.questions(task)
+                    for question in self._questions(ctx, task)
                 }
             case _:
                 pass
@@ -137,7 +137,11 @@ class TasksExtension:
                 answer = types.ElicitResult.model_validate(response, by_name=False)
                 await self._people.answer(visit, task, question, answer)
 
-    async def _bare(self, task: Task) -> Json:
+    def _questions(self, ctx: Context, task: Task) -> list[Question]:
+        """What this client can ask. For what it cannot, the status message has the words."""
+        return [question for question in self._people.questions(task) if self._people.can_ask(ctx, question)]
+
+    async def _bare(self, ctx: Context, task: Task) -> Json:
         last = await self._results.last_step(task)
         moments = [
             task.created_at,
@@ -148,7 +152,7 @@ class TasksExtension:
         ]
         told: Json = {
             "taskId": task.id,
-            "status": self._status(task),
+            "status": self._status(ctx, task),
             "createdAt": stamp(task.created_at),
             "lastUpdatedAt": stamp(max(moment for moment in moments if moment is not None)),
             "ttlMs": self._ttl_ms,
@@ -161,12 +165,12 @@ class TasksExtension:
             told["statusMessage"] = str(task.error.get("message"))
         return told
 
-    def _status(self, task: Task) -> str:
+    def _status(self, ctx: Context, task: Task) -> str:
         match task.state:
             case TaskState.PENDING | TaskState.PROCESSING:
                 return "working"
             case TaskState.PAUSED:
-                return "input_required" if self._people.questions(task) else "working"
+                return "input_required" if self._questions(ctx, task) else "working"
             case TaskState.CANCELLED:
                 return "cancelled"
             case _:

@@ -148,7 +148,7 @@ class Updates:
 
         async def tell_task(task: Task) -> None:
             async def tell(seen: Task) -> None:
-                await _send(ctx, "notifications/tasks", await self._extension.detailed(seen), meta)
+                await _send(ctx, "notifications/tasks", await self._extension.detailed(ctx, seen), meta)
 
             await self._each_change(task, tell)
 

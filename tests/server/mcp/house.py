@@ -26,6 +26,7 @@ from server.accounts import AccountService
 from server.auth import Verifier
 from server.links import Links
 from server.mcp_facade import McpFacade, McpSettings
+from server.mcp_people import People
 from server.meter import Meter
 from server.signing import Signer
 from server.tasks import TaskLimits, TaskService
@@ -127,7 +128,7 @@ class House:
             Account(id=mint("acc"), owner=row.owner, platform=platform, name=name, **given)
         )
 
-    def facade(self, public_url: str, **settings: Any) -> McpFacade:
+    def facade(self, public_url: str, people: People | None = None, **settings: Any) -> McpFacade:
         """A new facade in front of the same services."""
         return McpFacade(
             tasks=self.tasks,
@@ -139,6 +140,7 @@ class House:
             links=Links(self.signer, public_url, live_seconds=600),
             settings=replace(self.settings, **settings),
             version="1.2.3",
+            people=people,
         )
 
 

@@ -247,3 +247,14 @@ async def test_watching_tasks_needs_the_declaration(raw: Raw, url: str, secret: 
     task_id = await made(raw, "tell:x")
     error = await Raw(url, secret).error("subscriptions/listen", {"notifications": {"taskIds": [task_id]}})
     assert error["code"] == types.MISSING_REQUIRED_CLIENT_CAPABILITY
+
+
+async def test_a_client_that_cannot_ask_reads_the_question_in_the_status(url: str, secret: str) -> None:
+    silent = Raw(url, secret, {"extensions": {EXTENSION: {}}})
+    task_id = await made(silent, "step ask:challenge")
+    await silent.result(
+        "tools/call", {"name": "task_get", "arguments": {"task_id": task_id, "wait_seconds": 5}}, "task_get"
+    )
+    waiting = await seen(silent, task_id, "working")
+    assert "inputRequests" not in waiting
+    assert "Ask the user to open" in waiting["statusMessage"]

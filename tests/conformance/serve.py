@@ -1,0 +1,65 @@
+"""Servers for the protocol's conformance suite: the product's wiring with the suite's fixtures, and the product as it is.
+
+python -m tests.conformance.serve [--bare]        serves until it is interrupted, and prints the URL
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.links import Links
+from tests.conformance.fixtures import ConformanceEngine, Suite, TwoQuestions, task_tools
+from tests.server.mcp.house import app_of, listening, open_house
+from tools.catalog import Catalog, catalog
+
+
+class WithKey:
+    """ASGI middleware that shows a key in the name of a client that has none: the suite knows nothing of keys."""
+
+    def __init__(self, app: ASGIApp, secret: str) -> None:
+        self._app = app
+        self._header = (b"authorization", f"Bearer {secret}".encode())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "headers": [*scope["headers"], self._header]}
+        await self._app(scope, receive, send)
+
+
+@asynccontextmanager
+async def conformant(folder: Path, *, bare: bool = False) -> AsyncGenerator[str]:
+    """The URL of a server for the suite. `bare`: without fixtures."""
+    own, product = task_tools(), catalog()
+    tools = product if bare else Catalog({**product.sites, **own.sites}, {**product.tools, **own.tools})
+    engine = ConformanceEngine()
+    async with open_house(folder, tools, {"lite": engine, "full": engine}) as house:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            people = TwoQuestions(house.tasks, Links(house.signer, base, live_seconds=60))
+            facade = house.facade(base, people, wait=5)  # the suite gives up sooner than other clients
+            if not bare:
+                Suite(facade)
+            async with listening(WithKey(app_of(facade), await house.key()), listener):
+                yield f"{base}/mcp"
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with conformant(Path(folder), bare="--bare" in sys.argv) as url:
+            print(url, flush=True)  # noqa: T201  # what it is run for
+            await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        sys.exit()
