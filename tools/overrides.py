@@ -1,11 +1,10 @@
 """A user's own selectors in the place of the built-in ones, for the day when a site has changed.
 
-The file is a table of platforms; each entry names a selector of the platform (see `Site.selectors`) or repeats a built-in one
-word for word, and gives what to look for instead: one selector or a list of candidates.
+They are a table of platforms; each entry names a selector of the platform (see `Site.selectors`) or repeats a built-in one word
+for word, and gives what to look for instead: one selector or a list of candidates.
 
-    [twitter]
-    box = ["[data-testid=composerTextBox]", "[role=textbox]"]
-    "[data-testid=tweetButton]" = "[data-testid=postButton]"
+    {"twitter": {"box": ["[data-testid=composerTextBox]", "[role=textbox]"],
+                 "[data-testid=tweetButton]": "[data-testid=postButton]"}}
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-
 import pytest
 
 from tools.catalog import catalog
@@ -14,13 +12,14 @@ from tools.twitter import page
 from tools.twitter.create_tweet import CreateTweet
 from tools.twitter.like_tweet import LikeTweet
 
-EXAMPLE = """
-[twitter]
-box = ["[data-testid=composer]", "[role=textbox]"]
-"[data-testid=tweetButton]" = "[data-testid=postButton]"
-like = ['article:has(a[href$="/status/{id}"]) button.heart']
-"[data-testid=SideNav_AccountSwitcher_Button]" = "#me"
-"""
+EXAMPLE = {
+    "twitter": {
+        "box": ["[data-testid=composer]", "[role=textbox]"],
+        "[data-testid=tweetButton]": "[data-testid=postButton]",
+        "like": ['article:has(a[href$="/status/{id}"]) button.heart'],
+        "[data-testid=SideNav_AccountSwitcher_Button]": "#me",
+    }
+}
 
 
 def moves(stages: tuple[Stage, ...]) -> list[object]:
@@ -28,7 +27,7 @@ def moves(stages: tuple[Stage, ...]) -> list[object]:
 
 
 def test_swaps_by_name_and_by_the_selector_itself_reach_playbook_proof_and_signs() -> None:
-    changed = applied(catalog(), parse(tomllib.loads(EXAMPLE), catalog()))
+    changed = applied(catalog(), parse(EXAMPLE, catalog()))
     create, like = changed.tools["twitter.createTweet"], changed.tools["twitter.likeTweet"]
     assert create.playbook
     assert like.playbook
@@ -46,7 +45,7 @@ def test_swaps_by_name_and_by_the_selector_itself_reach_playbook_proof_and_signs
 
 
 def test_swaps_leave_everything_else_as_it_was() -> None:
-    changed = applied(catalog(), parse(tomllib.loads(EXAMPLE), catalog()))
+    changed = applied(catalog(), parse(EXAMPLE, catalog()))
     assert changed.tools["xueqiu.post"] is catalog().tools["xueqiu.post"]
     assert changed.sites["twitter"].home == catalog().sites["twitter"].home
     before, after = (each.tools["twitter.reTweet"] for each in (catalog(), changed))

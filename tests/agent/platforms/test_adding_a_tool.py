@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import sys
-import tomllib
 from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
@@ -70,7 +70,7 @@ async def pinned(catalog: Catalog, engine: LiteEngine, cookies: dict[str, str], 
 
 
 def test_the_page_holds_a_platform_in_one_file() -> None:
-    assert set(BLOCKS) == {"corkboard/site.py", "stand_in.py", "overrides.toml"}
+    assert set(BLOCKS) == {"corkboard/site.py", "stand_in.py", "overrides.json"}
 
 
 def test_the_catalogue_finds_the_new_platform_and_its_tool(built: Catalog) -> None:
@@ -80,7 +80,7 @@ def test_the_catalogue_finds_the_new_platform_and_its_tool(built: Catalog) -> No
 
 
 def test_the_pages_overrides_fit_the_new_platform(built: Catalog) -> None:
-    changed = applied(built, parse(tomllib.loads(BLOCKS["overrides.toml"]), built))
+    changed = applied(built, parse(json.loads(BLOCKS["overrides.json"]), built))
     tool = changed.tools["corkboard.pinNote"]
     assert tool.playbook
     found = {use.name: use.candidates for use in uses(tool.playbook(tool.example), changed.sites["corkboard"])}
