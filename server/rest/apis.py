@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
 from server.errors import status_of
 from server.rest.browserman import answers, examples
 from server.rest.browserman import events as tasks_events
 from server.rest.browserman.accounts import ENDPOINTS as ACCOUNTS
 from server.rest.browserman.routes import ENDPOINTS as TASKS_ENDPOINTS
+from server.rest.browserman.routes import refuse_http as tasks_refuse_http
 from server.rest.browserman.webhooks import ENDPOINTS as WEBHOOKS
 from server.rest.cloud import events as cloud_events
 from server.rest.cloud import wire as cloud_wire
 from server.rest.cloud.refusals import complaints, words
+from server.rest.cloud.refusals import refuse_http as cloud_refuse_http
 from server.rest.cloud.refusals import status_of as cloud_status_of
 from server.rest.cloud.routes import ENDPOINTS as CLOUD_ENDPOINTS
 from server.rest.documents import Document, Documents
@@ -70,6 +76,16 @@ def cloud_api() -> Api:
             )
         },
     )
+
+
+async def refuse_outside(request: Request, error: Exception) -> Response:
+    """What no mount takes, in the words of the dialect below whose path it lies: a path with a line break in it matches none."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    if request.url.path.startswith("/api/v1/"):
+        return await cloud_refuse_http(request, error)
+    if request.url.path.startswith("/api/"):
+        return await tasks_refuse_http(request, error)
+    return PlainTextResponse(error.detail, error.status_code, error.headers)
 
 
 def build_documents(catalog: Catalog, version: str, public_url: str) -> Documents:

@@ -16,6 +16,7 @@ from tools.errors import (
     BodyTooLarge,
     Failure,
     Forbidden,
+    IdempotencyReused,
     Internal,
     InvalidParameters,
     RateLimited,
@@ -244,6 +245,8 @@ def implied(endpoint: Endpoint) -> list[type[Failure]]:
         kinds.append(InvalidParameters)
     if endpoint.body is not None:
         kinds += [BodyTooLarge, UnsupportedType]
+    if endpoint.idempotent:
+        kinds.append(IdempotencyReused)
     if endpoint.scope is not None:
         kinds += [Unauthorized, Forbidden, RateLimited]
     return list(dict.fromkeys([*kinds, Internal]))

@@ -120,6 +120,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         query=AccountsQuery,
         answer=answers.AccountList,
         examples={"One": {"accounts": [examples.ACCOUNT], "total": 1}},
+        errors=(PlatformNotFound,),
     ),
     Endpoint(
         method="POST",

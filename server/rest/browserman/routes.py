@@ -245,7 +245,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 )
 
 
-def refuse(_request: Request, failure: Exception) -> Response:
+async def refuse(_request: Request, failure: Exception) -> Response:
     """A failure in this dialect's envelope."""
     assert isinstance(failure, Failure)  # noqa: S101  # registered for nothing else
     headers = {"Retry-After": str(failure.retry_after)} if failure.retry_after is not None else {}
@@ -255,11 +255,11 @@ def refuse(_request: Request, failure: Exception) -> Response:
     return JSONResponse(wire.failed(failure), status, headers)
 
 
-def refuse_http(request: Request, error: Exception) -> Response:
+async def refuse_http(request: Request, error: Exception) -> Response:
     """What the router itself refuses: no such path, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
     kind = _HTTP.get(error.status_code)
-    response = refuse(request, kind()) if kind else refuse(request, InvalidParameters(error.detail))
+    response = await refuse(request, kind() if kind else InvalidParameters(error.detail))
     response.status_code = error.status_code
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
@@ -269,7 +269,7 @@ def refuse_http(request: Request, error: Exception) -> Response:
 async def refuse_defect(request: Request, error: Exception) -> Response:
     """A defect of ours: logged with its traceback, shown without."""
     _log.error("request.broke", exc_info=error)
-    return refuse(request, Internal())
+    return await refuse(request, Internal())
 
 
 def browserman_app(*more: tuple[Endpoint, ...]) -> Starlette:
