@@ -67,7 +67,7 @@ class LanguageModel:
             said = await self.prepared(schema).ainvoke([dict(message) for message in messages])
         except openai.OpenAIError as error:
             self.explain(error)
-        except Exception as error:  # LangChain and its client raise whatever an answer without sense makes them trip over
+        except Exception as error:  # the client raises whatever an answer without sense makes it trip over
             raise ModelError(f"The endpoint of '{self.name}' answered with something that is no answer") from error
         reply = reply_of(said)
         check(said, reply)

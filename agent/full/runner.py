@@ -95,6 +95,7 @@ async def connect(prepare: Prepare) -> BrowserSession:
         keep_alive=True,
         enable_default_extensions=False,
         captcha_solver=False,
+        auto_download_pdfs=False,  # it would fetch every attachment a second time, next to the browser's own download
         downloads_path=folder / "downloads",
         user_data_dir=None,
         viewport={"width": 1280, "height": 960},  # pyright: ignore[reportArgumentType]  # validated into its own type
