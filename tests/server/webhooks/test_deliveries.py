@@ -239,7 +239,7 @@ async def test_the_queue_wakes_the_courier_when_an_attempt_is_due(house: House, 
         return None
 
     webhook = await house.webhook(receiver.url)
-    await house.queue.work("worker", on_task=ignore, on_delivery=woken.put, on_schedule=ignore)
+    await house.queue.work("worker", on_task=ignore, on_delivery=woken.put, on_schedule=ignore, on_upkeep=ignore)
     [delivery] = await house.owe(webhook, "{}")
     async with asyncio.timeout(20):
         assert await woken.get() == delivery.id

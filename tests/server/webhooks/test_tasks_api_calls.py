@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from server.rest.browserman.events import CANDIDATES, DOCUMENTED, EVENTS, headers, notice
 from server.rest.browserman.javascript import javascript_json
+from server.rest.cloud.events import STATUS_UPDATE, words
 from storage.states import TaskState
 from tests.server.webhooks.house import (
     SECRET,
@@ -40,6 +42,12 @@ def told(task: Any, *subscribed: str) -> str | None:
 def test_every_state_has_its_events_and_every_event_its_meaning() -> None:
     assert set(CANDIDATES) == set(TaskState)
     assert {event for events in CANDIDATES.values() for event in events} == set(EVENTS)
+
+
+def test_the_guide_names_every_event_and_every_word() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "webhooks.md").read_text()
+    names = [*EVENTS, STATUS_UPDATE, *words("failed").values(), "x-browserman-signature", "X-Browser-Use-Signature"]
+    assert [name for name in names if f"`{name}`" not in guide] == []
 
 
 def test_a_completed_task_is_told_in_the_documented_members_and_order() -> None:
