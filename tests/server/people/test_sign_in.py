@@ -1,0 +1,238 @@
+"""Signing in on the page, with a real second browser as the person, at the practice site's own login."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from agent.cdp import Answer, Cdp
+from server.app import House
+from server.auth import Caller
+from server.sign_in import SignInSettings
+from server.sign_in_attempt import SignIn
+from storage.tables import Account
+from tools.errors import AccountNotFound, Conflict
+
+pytestmark = pytest.mark.anyio
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture
+async def account(house: House, caller: Caller) -> Account:
+    return await house.accounts.create(caller, "demo", secrets.token_hex(4))
+
+
+@pytest.fixture
+async def api(house: House, secret: str) -> AsyncGenerator[httpx.AsyncClient]:
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with httpx.AsyncClient(base_url=f"{house.public_url}/api", headers=headers, timeout=60) as client:
+        yield client
+
+
+async def until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Waits until something is true; fails when it does not become so."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110  # what is waited for happens in other processes
+            await asyncio.sleep(0.05)
+
+
+def attempt_of(house: House, account: Account) -> SignIn:
+    found = house.sign_ins.of(account.id)
+    assert found is not None
+    return found
+
+
+@asynccontextmanager
+async def remote(attempt: SignIn) -> AsyncGenerator[Callable[[str], Any]]:
+    """A look into the browser behind the picture: where things are there."""
+    assert attempt.window is not None
+    window = attempt.window
+
+    def hear(_method: str, _event: Answer, _session: str | None) -> None:
+        return
+
+    cdp = await Cdp.open(window.cdp_url, hear)
+    targets = (await cdp.call("Target.getTargets"))["targetInfos"]
+    mine = next(one for one in targets if one["type"] == "page" and one.get("browserContextId") == window.context_id)
+    target = {"targetId": mine["targetId"], "flatten": True}
+    session = (await cdp.call("Target.attachToTarget", target))["sessionId"]
+
+    async def ask(script: str) -> Any:
+        said = await cdp.call("Runtime.evaluate", {"expression": script, "returnByValue": True}, session)
+        return said["result"].get("value")
+
+    try:
+        yield ask
+    finally:
+        await cdp.close()
+
+
+async def click(page: Page, attempt: SignIn, selector: str) -> None:
+    """Clicks in the picture, where the other browser has that element, as soon as it has."""
+    place = (
+        f"(()=>{{const e=document.querySelector({selector!r});if(!e)return null;const b=e.getBoundingClientRect();"
+        "return [(b.x+b.width/2)/innerWidth,(b.y+b.height/2)/innerHeight]})()"
+    )
+    async with asyncio.timeout(30), remote(attempt) as ask:
+        while (where := await ask(place)) is None:  # noqa: ASYNC110  # what is waited for happens in another process
+            await asyncio.sleep(0.05)
+    box = await page.locator("#screen canvas").bounding_box()
+    assert box is not None
+    await page.mouse.click(box["x"] + where[0] * box["width"], box["y"] + where[1] * box["height"])
+
+
+async def open_browser(page: Page, house: House, account: Account, url: str) -> SignIn:
+    """Opens the link as a person does, and waits until they are in control of the picture."""
+    await page.goto(url)
+    await page.get_by_role("button", name="Open the browser").click()
+    await expect(page.locator("#veil")).to_be_hidden(timeout=PATIENCE_MS)
+    await expect(page.locator("body[data-tone=mine]")).to_be_attached(timeout=PATIENCE_MS)
+    return attempt_of(house, account)
+
+
+async def log_in(page: Page, attempt: SignIn, name: str) -> None:
+    """Fills the site's form in, through the picture."""
+    await click(page, attempt, "[data-testid=login-username]")
+    await page.keyboard.type(name)
+    await click(page, attempt, "[data-testid=login-password]")
+    await page.keyboard.type(f"practice-{name}")
+    await page.keyboard.press("Enter")
+
+
+def browsers_left(house: House) -> list[str]:
+    folder = house.run_folder / "sign-in"
+    return [path.name for path in folder.iterdir()] if folder.exists() else []
+
+
+async def test_a_person_signs_in_and_the_account_is_connected_as_them(
+    house: House, api: httpx.AsyncClient, browser: Browser, page: Page
+) -> None:
+    answer = (await api.post("/accounts", json={"platform": "demo", "name": "by-hand"})).json()["data"]
+    assert (answer["status"], answer["signIn"]["state"]) == ("pending", "waiting")
+    caller = await house.verifier.verify(str(api.headers["authorization"]).removeprefix("Bearer "))
+    account = await house.accounts.get(caller, answer["id"])
+
+    attempt = await open_browser(page, house, account, answer["signInUrl"])
+    stranger = await browser.new_page()
+    await stranger.goto(answer["signInUrl"])
+    await expect(stranger.get_by_text("opened in another browser already")).to_be_visible()
+    await log_in(page, attempt, "alice")
+    await expect(page.get_by_role("heading", name="You are connected as alice.")).to_be_visible(timeout=PATIENCE_MS)
+    await stranger.close()
+
+    told = (await api.get(f"/accounts/{answer['id']}")).json()["data"]
+    assert (told["status"], told["identity"], told["authMethod"]) == ("active", "alice", "oauth")
+    assert told["signIn"]["state"] == "connected"
+    assert "signInUrl" not in told
+    await until(lambda: not browsers_left(house))
+
+    checked = (await api.post(f"/accounts/{answer['id']}/check")).json()["data"]
+    assert (checked["status"], checked["identity"]) == ("active", "alice")
+    row = await house.accounts.get(caller, answer["id"])
+    assert row.login_state is not None
+    assert b"practice_session" not in row.login_state
+
+
+async def test_the_wrong_person_is_told_so_and_not_connected(
+    house: House, caller: Caller, account: Account, page: Page
+) -> None:
+    await house.account_store.connect(account.id, house.vault.seal({"cookies": [], "origins": []}), "alice")
+    attempt = await open_browser(page, house, account, await house.sign_ins.begin(caller, account.id))
+    await log_in(page, attempt, "bob")
+    await expect(page.get_by_role("alert")).to_contain_text(
+        "shows bob signed in, but this account is alice", timeout=PATIENCE_MS
+    )
+    assert (attempt.state, (await house.accounts.get(caller, account.id)).identity) == ("open", "alice")
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_text("the account is as it was before")).to_be_visible()
+    assert attempt.state == "cancelled"
+    await until(lambda: not browsers_left(house))
+
+
+async def test_time_runs_out_and_nothing_is_left(house: House, caller: Caller, account: Account, page: Page) -> None:
+    usual, house.sign_ins.settings = house.sign_ins.settings, SignInSettings(open=5)
+    try:
+        await page.goto(await house.sign_ins.begin(caller, account.id))
+        await page.get_by_role("button", name="Open the browser").click()
+        attempt = attempt_of(house, account)
+        await expect(page.get_by_text("The time is over")).to_be_visible(timeout=PATIENCE_MS)
+    finally:
+        house.sign_ins.settings = usual
+    assert (attempt.state, (await house.accounts.get(caller, account.id)).status) == ("expired", "pending")
+    await until(lambda: not browsers_left(house))
+
+
+async def test_a_closed_page_ends_its_browser(house: House, caller: Caller, account: Account, page: Page) -> None:
+    usual, house.sign_ins.settings = house.sign_ins.settings, SignInSettings(lost=1)
+    try:
+        attempt = await open_browser(page, house, account, await house.sign_ins.begin(caller, account.id))
+        await page.close()
+        await until(lambda: attempt.over and not browsers_left(house), 45)
+    finally:
+        house.sign_ins.settings = usual
+    assert attempt.state == "cancelled"
+
+
+async def test_a_newer_link_ends_the_older_one_and_looking_at_a_link_uses_nothing_up(
+    house: House, caller: Caller, account: Account
+) -> None:
+    older = await house.sign_ins.begin(caller, account.id)
+    newer = await house.sign_ins.begin(caller, account.id)
+    async with httpx.AsyncClient() as looker:
+        for _ in range(2):
+            seen = await looker.get(newer)
+            assert (seen.status_code, "Open the browser" in seen.text) == (200, True)
+        assert (await looker.get(older)).status_code == 410
+        assert (await looker.get(newer[:-4] + "AAAA")).status_code == 404
+        refused = await looker.post(f"{newer}/start", headers={"Origin": "https://elsewhere.example"})
+        assert refused.status_code == 403
+    assert attempt_of(house, account).state == "waiting"
+
+
+async def test_only_so_many_sign_in_at_once(house: House, caller: Caller, account: Account) -> None:
+    usual, house.sign_ins.settings = house.sign_ins.settings, SignInSettings(at_once=0)
+    try:
+        url = await house.sign_ins.begin(caller, account.id)
+        async with httpx.AsyncClient() as person:
+            refused = await person.post(f"{url}/start", headers={"Origin": house.public_url})
+    finally:
+        house.sign_ins.settings = usual
+    assert (refused.status_code, attempt_of(house, account).state) == (429, "waiting")
+
+
+async def test_another_owner_cannot_sign_the_account_in(house: House, account: Account) -> None:
+    stranger = Caller("key_x", "somebody else", frozenset({"read", "write", "admin"}))
+    with pytest.raises(AccountNotFound):
+        await house.sign_ins.begin(stranger, account.id)
+
+
+async def test_a_check_logs_in_with_credentials_and_finds_out_when_they_do_not_fit(
+    house: House, caller: Caller, api: httpx.AsyncClient, account: Account
+) -> None:
+    with pytest.raises(Conflict):
+        await house.sign_ins.check(caller, account.id)
+    fitting = {"username": "bob", "password": "practice-bob"}
+    await api.post(f"/accounts/{account.id}/connect", json={"credentials": fitting})
+    checked = (await api.post(f"/accounts/{account.id}/check")).json()["data"]
+    assert (checked["status"], checked["identity"]) == ("active", "bob")
+
+    wrong = await house.accounts.create(
+        caller, "demo", secrets.token_hex(4), credentials={"username": "bob", "password": "guessed"}
+    )
+    refused = (await api.post(f"/accounts/{wrong.id}/check")).json()["data"]
+    assert (refused["status"], refused["error"]["code"]) == ("error", "AUTHENTICATION_FAILED")
+    assert "guessed" not in str(refused)
+
+
+async def test_a_stored_login_that_does_not_hold_is_found_out(house: House, caller: Caller, account: Account) -> None:
+    cookies = [{"name": "practice_session", "value": "none", "domain": "127.0.0.1"}]
+    await house.accounts.reconnect(caller, account.id, cookies=cookies)
+    checked = await house.sign_ins.check(caller, account.id)
+    assert (checked.status, checked.error_code) == ("error", "AUTHENTICATION_FAILED")
