@@ -14,13 +14,14 @@ from typing import Any
 import httpx
 import uvicorn
 from PIL import Image
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from agent.engine import Assignment, Desk, EngineName, NewFile, Outcome, StepReport
 from agent.orders import Orders
 from agent.worker import Worker, WorkerSettings
 from server.app import House, build_app
 from server.settings import read_settings
+from server.share import SHARE_ROUTES
 from server.state import State
 from storage.ids import mint
 from storage.runs import RunStore
@@ -176,7 +177,8 @@ async def worked(house: House) -> AsyncGenerator[tuple[Worker, Actor]]:
 @asynccontextmanager
 async def served(house: House, state: State, listener: socket.socket) -> AsyncGenerator[None]:
     """The app behind a socket; the house is open already, so the lifespan is ours."""
-    app: ASGIApp = build_app(house)
+    app = build_app(house)
+    app.router.routes.extend(route for route in SHARE_ROUTES if route not in app.router.routes)
 
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "state": {**state}}, receive, send)
