@@ -46,17 +46,19 @@ SECONDS = 4.0
 WIDTH, HEIGHT = 1280, 800
 
 STYLE = "<!doctype html><style>body{margin:0;font:16px sans-serif;background:#fff}</style>"
-TEXT = "".join(f"<p>Line {n}: the quick brown fox jumps over the lazy dog, and then once more.</p>" for n in range(120))
+LINES = [f"<p>Line {n}: the quick brown fox jumps over the lazy dog, and then once more.</p>" for n in range(120)]
+TEXT, SHORT = "".join(LINES), "".join(LINES[:12])
 PAGES = {
     "flip": f"{STYLE}<div id=pad style='position:absolute;left:400px;top:200px;width:400px;height:400px;background:#000'></div>"
     "<script>let white=false;window.pressed=[];const pad=document.getElementById('pad');"
     "window.flip=()=>{white=!white;pad.style.background=white?'#fff':'#000';return performance.timeOrigin+performance.now()};"
     "addEventListener('mousedown',()=>{pressed.push(performance.timeOrigin+performance.now());flip()})</script>",
-    "spinner": f"{STYLE}{TEXT[:3000]}<style>@keyframes k{{to{{rotate:1turn}}}}i{{position:fixed;left:600px;top:300px;width:40px;"
+    "spinner": f"{STYLE}{SHORT}<style>@keyframes k{{to{{rotate:1turn}}}}i{{position:fixed;left:600px;top:300px;width:40px;"
     "height:40px;border:6px solid #ccc;border-top-color:#06c;border-radius:50%;animation:k 1s linear infinite}</style><i></i>",
-    "typing": f"{STYLE}{TEXT[:3000]}<p id=t></p><script>setInterval(()=>t.textContent=(t.textContent+'x').slice(-80),60)</script>",
+    "typing": f"{STYLE}{SHORT}<p id=line></p><script>const line=document.getElementById('line');"
+    "setInterval(()=>line.textContent=line.textContent.length>80?'x':line.textContent+'x',60)</script>",
     "scrolling": f"{STYLE}{TEXT}<script>let y=0;setInterval(()=>scrollTo(0,y=(y+12)%2500),16)</script>",
-    "idle": f"{STYLE}{TEXT[:3000]}",
+    "idle": f"{STYLE}{SHORT}",
 }
 COUNTING = """window.bytes = 0; window.updates = 0;
 window.WebSocket = new Proxy(WebSocket, { construct(target, all) { const socket = new target(...all);

@@ -23,6 +23,8 @@ BLOCK = 16
 """Pixels that a JPEG block with halved colour spans in each direction."""
 MOST = 0.5
 """Above this share of the picture, the frame's own JPEG is as good."""
+WORTH = 0.8
+"""Patches that are not smaller than this share of the frame's own JPEG are not worth their loss."""
 MOST_PATCHES = 24
 PAUSES = 6
 """For so many frames nothing is compared once all of a picture keeps changing, as it does while scrolling."""
@@ -96,7 +98,8 @@ class Pictures:
         if sum(box.area for box in boxes) > MOST * new.width * new.height:
             return None
         source = Image.open(io.BytesIO(new.jpeg))
-        return [Patch(box, _encode(after.crop(_corners(box)), source)) for box in boxes]
+        patches = [Patch(box, _encode(after.crop(_corners(box)), source)) for box in boxes]
+        return patches if sum(len(patch.jpeg) for patch in patches) < WORTH * len(new.jpeg) else None
 
     def _decode(self, frame: Frame) -> Image.Image:
         """The frame in the JPEG's own colours (YCbCr), from the few that are kept."""
@@ -116,15 +119,17 @@ class Pictures:
 def changed_boxes(before: Image.Image, after: Image.Image) -> list[Box]:
     """Where two pictures of one size differ: boxes on the block grid, few rather than tight."""
     difference = ImageChops.difference(before, after)
-    if difference.getbbox() is None:
+    around = difference.getbbox()
+    if around is None:
         return []
-    one, two, three = difference.split()
+    left, top = around[0] // BLOCK * BLOCK, around[1] // BLOCK * BLOCK
+    one, two, three = difference.crop((left, top, *around[2:])).split()
     most = ImageChops.lighter(ImageChops.lighter(one, two), three)
     blocks = most.point(_ANY_CHANGE).reduce(BLOCK)  # pyright: ignore[reportUnknownMemberType]  # Pillow's own stub
     width, height = after.size
     boxes = [
-        Box(left * BLOCK, top * BLOCK, min(right * BLOCK, width), min(bottom * BLOCK, height))
-        for left, top, right, bottom in _gathered(blocks)
+        Box(left + x * BLOCK, top + y * BLOCK, min(left + right * BLOCK, width), min(top + bottom * BLOCK, height))
+        for x, y, right, bottom in _gathered(blocks)
     ]
     if len(boxes) > MOST_PATCHES:
         edges = [(box.left, box.top, box.right, box.bottom) for box in boxes]

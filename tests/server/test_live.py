@@ -333,7 +333,8 @@ async def test_stopping_asks_twice(stage: Stage, person: Person) -> None:
 async def test_a_page_of_another_origin_may_embed_it(stage: Stage, page: Page, person: Person) -> None:
     async def embedding(_: object) -> HTMLResponse:
         return HTMLResponse(
-            f"<link rel=icon href='data:,'><iframe id=f src='{stage.url()}' style='width:900px;height:700px' allow='clipboard-write'></iframe>"
+            f"<link rel=icon href='data:,'><iframe id=f src='{stage.url()}' style='width:900px;height:700px' "
+            "allow='clipboard-write'></iframe>"
         )
 
     async with served([Route("/", embedding)]) as foreign:
