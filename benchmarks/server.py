@@ -35,7 +35,7 @@ from agent.installed import find_chromium
 from server.app import PRACTICE, House
 from server.demo_site import Server
 from server.serving import serving
-from server.settings import Settings
+from server.settings import Settings, read_settings
 
 ROUNDS = 12
 CREATES = 300
@@ -133,7 +133,8 @@ async def lite() -> list[str]:
             state = await logged_in(browser, home)
             await post_by_hand(browser, home, "cold by hand", state)
             cold_hand = time.perf_counter() - begun
-            ours, hand = [], []
+            ours: list[float] = []
+            hand: list[float] = []
             for number in range(ROUNDS):
                 ours.append(await post_by_task(client, f"ours {number}"))
                 hand.append(await post_by_hand(browser, home, f"hand {number}", state))
@@ -155,7 +156,7 @@ async def bare_server(folder: Path) -> AsyncGenerator[str]:
     engine = create_async_engine(f"sqlite+aiosqlite:///{folder / 'bare.db'}")
     async with engine.begin() as connection:
         await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        await connection.run_sync(Row.__table__.create)  # pyright: ignore[reportAttributeAccessIssue]  # SQLModel's tables
+        await connection.run_sync(SQLModel.metadata.tables["row"].create)
 
     async def create(request: Request) -> Response:
         body = await request.json()

@@ -74,7 +74,7 @@ async def _main_job(house: House, engine: str) -> int:
     content = told_by(answer)
     if answer.is_error or content.get("status") != "completed":
         err.print(
-            f"The task did not complete: {content.get('error') or [part.text for part in answer.content]}", markup=False
+            f"The task did not complete: {content.get('error') or answer.content}", markup=False
         )
         return 1
     await _show(house, caller, content)

@@ -51,6 +51,7 @@ class Running:
             task = self.call("GET", f"/api/tasks/{task_id}", params={"wait": 1})
             if task["state"] in states:
                 return task
+            assert task["state"] in {"pending", "processing"}, task
 
     def published(self, text: str) -> int:
         posts = httpx.get(f"{self.practice}/api/published").json()
