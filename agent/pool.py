@@ -21,6 +21,7 @@ DEAD_END = "http://nowhere.invalid:9"
 """The proxy of whatever is not in a task's context: it leads nowhere."""
 CONNECT_MS = 30_000
 ANSWER_SECONDS = 2.0
+END_SECONDS = 3.0
 LOOK_EVERY = 10
 """After so many tasks its memory is looked at: that takes a walk over all processes."""
 
@@ -129,7 +130,7 @@ class SharedChromium:
             if self._warm is not None:
                 await self._end(self._warm)
             if self._playwright is not None:
-                await self._playwright.stop()
+                await stop(self._playwright)
             self._warm = self._playwright = None
 
     async def _overgrown(self, warm: Warm) -> bool:
@@ -152,12 +153,14 @@ class SharedChromium:
     async def _connect(self, cdp_url: str) -> Browser:
         """Connects; Playwright's own process is started once, and again when it died."""
         if self._playwright is not None:
-            with contextlib.suppress(PlaywrightError):
-                return await self._playwright.chromium.connect_over_cdp(cdp_url, timeout=CONNECT_MS, is_local=True)
-            with contextlib.suppress(PlaywrightError):
-                await self._playwright.stop()
+            with contextlib.suppress(PlaywrightError, TimeoutError):
+                return await connect(self._playwright, cdp_url)
+            await stop(self._playwright)
         self._playwright = await async_playwright().start()
-        return await self._playwright.chromium.connect_over_cdp(cdp_url, timeout=CONNECT_MS, is_local=True)
+        try:
+            return await connect(self._playwright, cdp_url)
+        except TimeoutError:
+            raise BrowserFailed("Chromium started, but could not be driven: try again") from None
 
     async def _retire(self, warm: Warm) -> None:
         """Lets no more tasks in; it ends with its last one."""
@@ -166,9 +169,21 @@ class SharedChromium:
             await self._end(warm)
 
     async def _end(self, warm: Warm) -> None:
-        with contextlib.suppress(PlaywrightError):
-            await warm.browser.close()
+        with contextlib.suppress(PlaywrightError, TimeoutError):
+            await asyncio.wait_for(warm.browser.close(), END_SECONDS)
         await warm.chromium.close()
+
+
+async def connect(playwright: Playwright, cdp_url: str) -> Browser:
+    """Playwright's connection to a Chromium. Raises TimeoutError where its own process does not answer any more."""
+    connecting = playwright.chromium.connect_over_cdp(cdp_url, timeout=CONNECT_MS, is_local=True)
+    return await asyncio.wait_for(connecting, CONNECT_MS / 1000 + END_SECONDS)
+
+
+async def stop(playwright: Playwright) -> None:
+    """Ends Playwright's own process; one that is dead or frozen is not waited for."""
+    with contextlib.suppress(PlaywrightError, TimeoutError):
+        await asyncio.wait_for(playwright.stop(), END_SECONDS)
 
 
 def resident(pid: int) -> int:
