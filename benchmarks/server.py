@@ -35,7 +35,7 @@ from agent.installed import find_chromium
 from server.app import PRACTICE, House
 from server.demo_site import Server
 from server.serving import serving
-from server.settings import Settings, read_settings
+from server.settings import Settings
 
 ROUNDS = 12
 CREATES = 300

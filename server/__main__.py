@@ -100,7 +100,7 @@ def doctor(
 @app.command()
 def prune() -> None:
     """Removes finished tasks and files that are too old or too much, now."""
-    from server.commands.prune import prune_now  # noqa: PLC0415  # as above
+    from server.commands.prune import prune_now  # as above
 
     with plainly():
         gone = asyncio.run(prune_now(settings()))

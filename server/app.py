@@ -47,6 +47,7 @@ from server.rest.cloud.routes import cloud_app
 from server.rest.reference import ROUTES as REFERENCE_ROUTES
 from server.schedules import ScheduleService
 from server.settings import Settings, SettingWrong
+from server.share import SHARE_ROUTES
 from server.sign_in import SignInService, SignInSettings
 from server.sign_in_pages import SignInPages
 from server.signing import Signer
@@ -264,7 +265,14 @@ class House:
             self.account_store,
             self.artifacts,
             self.vault,
-            Orders(self.catalog, self.vault, self.account_store, self.profile_store, self.artifacts),
+            Orders(
+                self.catalog,
+                self.vault,
+                self.account_store,
+                self.profile_store,
+                self.artifacts,
+                {code.lower(): url.get_secret_value() for code, url in self.settings.proxies.items()},
+            ),
             engines,
         )
         courier = self._courier()
@@ -344,6 +352,7 @@ def build_app(house: House) -> Starlette:
         Mount("/api", app=browserman_app(BROWSERMAN_EXTRA)),
         *REFERENCE_ROUTES,
         *FILE_ROUTES,
+        *SHARE_ROUTES,
         *HEALTH_ROUTES,
         *house.mcp.routes(),
         *house.live.routes,

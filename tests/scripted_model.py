@@ -25,7 +25,9 @@ Line = Act | list[Act] | Callable[[Scene], Act | list[Act] | Turn | Fault] | Tur
 def served(app: ASGIApp) -> Generator[str]:
     """Serves the app on a free port of 127.0.0.1; yields its origin."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", ws_per_message_deflate=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", ws_per_message_deflate=False)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()  # connections wait in the socket's queue until it is up
     try:
