@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.lite import LiteEngine
+from agent.lite.engine import LiteEngine
+from agent.lite.watch import Patience
 from agent.origins import Origins
-from agent.watch import Patience
 from tests.agent.platforms.stage import Stage
 from tests.replicas.eastmoney import Eastmoney
 from tests.replicas.replica import Replica, serving
@@ -19,7 +19,7 @@ from tests.replicas.twitter import Twitter
 from tests.replicas.xueqiu import Xueqiu
 from tools.catalog import Catalog, catalog
 
-IMPATIENT = Patience(navigation=10, element=1.0, glance=0.4, identity=2, login=2, proofs=1, between_proofs=0.1)
+IMPATIENT = Patience(navigation=20, element=5.0, glance=0.4, identity=5, login=2, proofs=1, between_proofs=0.1)
 
 
 @pytest.fixture(scope="session")
