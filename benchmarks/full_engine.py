@@ -1,7 +1,7 @@
 """The full engine against a bare browser-use script (bare_agent.py) that does the same four steps, side by side in one run.
 
 The model is rehearsed and answers at once, so what is compared is everything but the thinking. `table()` gives the figures as a
-markdown table; run as a script it prints it. Arguments: rounds (6), and how many tasks at once (4 8).
+markdown table; `python -m benchmarks.full_engine` prints it. Arguments: rounds (6), and how many tasks at once (4 8).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from agent.full.run import megabytes
 from agent.full.settings import FullSettings
 from agent.full.supervisor import FullEngine
 from agent.installed import find_chromium
-from server.demo_site import serve_demo_site
+from server.practice.site import serve_demo_site
 from server.rehearsal import Scene, Script, Turn, act
 from server.rehearsed_model import serve_rehearsed_model
 from tools.browser.run_task import RunTask
