@@ -12,7 +12,7 @@ from playwright.async_api import BrowserContext, Page, StorageState
 from playwright.async_api import Error as PlaywrightError
 
 from agent.engine import Viewport, Window
-from agent.pool import Session, SharedChromium, Warm
+from agent.lite.pool import Session, SharedChromium, Warm
 from agent.wall import Gate, Wall
 from tools.errors import AuthenticationFailed, BrowserFailed, Failure
 

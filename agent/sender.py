@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from agent.domains import Address, is_private, literal
-from agent.visit import resolve
+from agent.lite.visit import resolve
 from tools.errors import InvalidParameters
 from tools.patience import seconds_to_wait
 

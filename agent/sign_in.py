@@ -15,16 +15,16 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from agent.domains import covers
 from agent.engine import Login, Viewport, Window
-from agent.finder import Finder
-from agent.login import Entrance
-from agent.navigation import go, unreachable
+from agent.lite.finder import Finder
+from agent.lite.login import Entrance
+from agent.lite.navigation import go, unreachable
+from agent.lite.pool import SharedChromium
+from agent.lite.signs import Lookout, Sight
+from agent.lite.untrusted import plain
+from agent.lite.watch import Detour, Patience, Watch
 from agent.origins import Origins
-from agent.pool import SharedChromium
 from agent.rooms import Furnishing, Room, Rooms
-from agent.signs import Lookout, Sight
-from agent.untrusted import plain
 from agent.wall import Wall
-from agent.watch import Detour, Patience, Watch
 from tools.errors import AuthenticationFailed, BrowserFailed, ChallengeRequired, PageChanged, Unreachable
 from tools.site import Site
 

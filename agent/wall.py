@@ -15,7 +15,17 @@ from urllib.parse import urlsplit
 import h11
 
 from agent.domains import Wall, narrow, parse_domains
-from agent.visit import HEAD_BYTES, RefusedError, Streams, UnreachableError, Upstream, Visit, connect, ending, resolve
+from agent.lite.visit import (
+    HEAD_BYTES,
+    RefusedError,
+    Streams,
+    UnreachableError,
+    Upstream,
+    Visit,
+    connect,
+    ending,
+    resolve,
+)
 
 __all__ = ["FLAGS", "Gate", "Upstream", "Wall", "narrow", "parse_domains"]
 

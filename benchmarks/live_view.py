@@ -33,9 +33,9 @@ from starlette.routing import Route
 from agent.chromium import Chromium, find_chromium
 from agent.engine import Window
 from benchmarks.plain_cast import PlainCast
-from server.live import Live
-from server.live_door import live_url
-from server.live_tasks import LiveSettings
+from server.live.door import live_url
+from server.live.tasks import LiveSettings
+from server.live.view import Live
 from server.signing import Signer
 from storage.states import TaskState
 from tests.server.live_stage import TASK, StagedTasks

@@ -23,7 +23,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from agent.chromium import Chromium, find_chromium
 from agent.engine import Assignment, Login, Options
-from agent.lite import LiteEngine
+from agent.lite.engine import LiteEngine
 from agent.origins import Origins
 from tests.replicas.eastmoney import Eastmoney
 from tests.replicas.replica import Replica, serving

@@ -33,7 +33,7 @@ from starlette.routing import Route
 from agent.chromium import Chromium
 from agent.installed import find_chromium
 from server.app import PRACTICE, House
-from server.demo_site import Server
+from server.practice.site import Server
 from server.serving import serving
 from server.settings import Settings
 

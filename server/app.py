@@ -26,18 +26,19 @@ from agent.sender import Sender
 from agent.worker import Worker, WorkerSettings
 from server.accounts import AccountService
 from server.auth import Verifier
-from server.dashboard import dashboard_routes
-from server.demo_site import serve_demo_site
-from server.demo_state import DemoSite
+from server.dashboard.routes import dashboard_routes
 from server.door import Door
 from server.files import FILE_ROUTES
 from server.health import HEALTH_ROUTES
 from server.links import Links
-from server.live import Live
-from server.live_tasks import LiveSettings
-from server.mcp_facade import McpFacade, McpSettings
+from server.live.tasks import LiveSettings
+from server.live.view import Live
+from server.live.watching import WatchedTasks
+from server.mcp_facade.facade import McpFacade, McpSettings
 from server.meter import Meter
 from server.models import Models
+from server.practice.site import serve_demo_site
+from server.practice.state import DemoSite
 from server.profiles import ProfileService
 from server.rest.apis import BROWSERMAN_EXTRA, CLOUD_EXTRA, build_documents, refuse_outside
 from server.rest.browserman import events as browserman_events
@@ -48,13 +49,12 @@ from server.rest.reference import ROUTES as REFERENCE_ROUTES
 from server.schedules import ScheduleService
 from server.settings import Settings, SettingWrong
 from server.share import SHARE_ROUTES
-from server.sign_in import SignInService, SignInSettings
-from server.sign_in_pages import SignInPages
+from server.sign_in.pages import SignInPages
+from server.sign_in.service import SignInService, SignInSettings
 from server.signing import Signer
 from server.state import State
 from server.tasks import TaskLimits, TaskService
 from server.upkeep import Upkeep
-from server.watching import WatchedTasks
 from server.webhooks import Owing, WebhookService
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore

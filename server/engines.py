@@ -11,7 +11,7 @@ from agent.engine import Engine, EngineName
 from agent.full.settings import FullSettings
 from agent.full.supervisor import FullEngine
 from agent.installed import find_chromium
-from agent.lite import LiteEngine
+from agent.lite.engine import LiteEngine
 from agent.origins import Origins
 from agent.sign_in import LoginBrowsers
 from server.settings import Settings

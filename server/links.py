@@ -6,7 +6,7 @@ import math
 import time
 from urllib.parse import quote
 
-from server.live_door import live_url
+from server.live.door import live_url
 from server.signing import Signer
 from storage.tables import Artifact, Task
 

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from server.demo_site import Server
+from server.practice.site import Server
 from server.rehearsal import DEMO_SCRIPTS, Fault, Script, Turn, is_structured, scene_of
 
 

@@ -17,7 +17,7 @@ from server.profiles import ProfileService
 from server.rest.documents import Documents
 from server.schedules import ScheduleService
 from server.settings import Settings
-from server.sign_in import SignInService
+from server.sign_in.service import SignInService
 from server.signing import Signer
 from server.tasks import TaskService
 from server.webhooks import WebhookService

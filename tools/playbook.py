@@ -1,4 +1,4 @@
-"""The moves that a lite playbook is made of: data only. `agent/lite.py` plays them.
+"""The moves that a lite playbook is made of: data only. `agent/lite/engine.py` plays them.
 
 A playbook is a sequence of stages; a stage is one thing a person would call a step ("Write the post"): it is
 recorded with its goal, its evaluation, the URL and a screenshot. A stage holds moves. Selectors are the

@@ -16,7 +16,7 @@ from agent.full.nursery import Nursery
 from agent.full.run import Run
 from agent.full.settings import FullSettings
 from agent.full.warm import Pairs
-from agent.proving import play_proof
+from agent.lite.proving import play_proof
 from tools.errors import BrowserFailed, ModelUnavailable
 
 

@@ -73,9 +73,7 @@ async def _main_job(house: House, engine: str) -> int:
         answer = await _call(client, {"accountName": _ACCOUNT, "text": text, "preferredEngine": engine})
     content = told_by(answer)
     if answer.is_error or content.get("status") != "completed":
-        err.print(
-            f"The task did not complete: {content.get('error') or answer.content}", markup=False
-        )
+        err.print(f"The task did not complete: {content.get('error') or answer.content}", markup=False)
         return 1
     await _show(house, caller, content)
     return 0

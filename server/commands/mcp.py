@@ -37,7 +37,7 @@ def mcp(
 
 
 async def _serve(headers: dict[str, str]) -> None:
-    from server.mcp_stdio import Refused, serve_stdio  # --print-config needs none of this
+    from server.mcp_facade.stdio import Refused, serve_stdio  # --print-config needs none of this
     from server.settings import SettingWrong, read_settings  # as above
 
     try:

@@ -17,13 +17,13 @@ from PIL import Image
 from playwright.async_api import async_playwright
 
 from agent.engine import Assignment, Login, Options, Outcome, Viewport
-from agent.lite import LiteEngine
+from agent.lite.engine import LiteEngine
+from agent.lite.watch import Patience
 from agent.origins import Origins
 from agent.ownership import RECORD
-from agent.watch import Patience
-from server.demo_faults import Faults
-from server.demo_site import serve_demo_site
-from server.demo_state import DemoSite
+from server.practice.faults import Faults
+from server.practice.site import serve_demo_site
+from server.practice.state import DemoSite
 from tests.agent.conftest import Notebook, entries, eventually, family, living
 from tools.catalog import catalog
 from tools.errors import (

@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from agent.answers import Ear, Refused
 from agent.chromium import Chromium
-from agent.finder import Finder
+from agent.lite.answers import Ear, Refused
+from agent.lite.finder import Finder
+from agent.lite.player import Player
+from agent.lite.signs import Lookout
+from agent.lite.watch import Detour, Patience, Watch
 from agent.origins import Origins
-from agent.player import Player
-from agent.signs import Lookout
-from agent.watch import Detour, Patience, Watch
 from tests.agent.conftest import served
 from tools.errors import (
     AccountSuspended,
@@ -483,7 +483,7 @@ async def test_a_request_that_fails_is_noticed_at_once(stand: Stand) -> None:
 async def test_a_frozen_page_and_a_dead_one_are_the_browsers_failure(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.signs.LOOK_SECONDS", 0.5)
+    monkeypatch.setattr("agent.lite.signs.LOOK_SECONDS", 0.5)
     with pytest.raises(BrowserFailed, match="froze"):
         await stand.play(Goto("/freeze"), Click("#b"), Wait("#never", seconds=1))
     await stand.page.close()

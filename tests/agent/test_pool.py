@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from agent.engine import Viewport
-from agent.pool import SharedChromium, Warm
+from agent.lite.pool import SharedChromium, Warm
 from agent.rooms import Furnishing, Rooms
 from agent.wall import Wall
 from tests.agent.conftest import canary, entries, eventually, family, living, served

@@ -10,11 +10,11 @@ import pytest
 from playwright.async_api import Page, StorageState, async_playwright
 
 from agent.chromium import Chromium
+from agent.lite.proving import play_proof
+from agent.lite.watch import Patience
 from agent.origins import Origins
-from agent.proving import play_proof
-from agent.watch import Patience
-from server.demo_site import serve_demo_site
-from server.demo_state import DemoSite
+from server.practice.site import serve_demo_site
+from server.practice.state import DemoSite
 from tools.catalog import catalog
 from tools.errors import OutcomeUncertain
 

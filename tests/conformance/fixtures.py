@@ -21,10 +21,10 @@ from pydantic import BaseModel
 
 from agent.engine import Assignment, Desk, EngineName, Outcome
 from server.links import Links
-from server.mcp_facade import Handler, McpFacade
-from server.mcp_people import People, Question
-from server.mcp_tasks import declared, need_declared
-from server.mcp_visit import Context, Visit
+from server.mcp_facade.facade import Handler, McpFacade
+from server.mcp_facade.people import People, Question
+from server.mcp_facade.tasks import declared, need_declared
+from server.mcp_facade.visit import Context, Visit
 from server.tasks import TaskService
 from storage.tables import Task
 from tools.catalog import Catalog

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.watch import RATE_SECONDS
+from agent.lite.watch import RATE_SECONDS
 from tests.replicas import eastmoney, tonghuashun, twitter, xueqiu
 from tests.replicas.faults import Fault
 

@@ -17,9 +17,9 @@ from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Route
 
 from agent.engine import Window
-from server.live import Live
-from server.live_door import live_url
-from server.live_tasks import LiveSettings, LiveStep, Snapshot
+from server.live.door import live_url
+from server.live.tasks import LiveSettings, LiveStep, Snapshot
+from server.live.view import Live
 from server.signing import Signer
 from storage.states import TaskState
 from tools.errors import Conflict

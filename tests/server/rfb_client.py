@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
-from server.rfb import vnc_response
+from server.live.rfb import vnc_response
 
 TIGHT_JPEG = (7, -26)
 EVERYTHING = (*TIGHT_JPEG, 21, 6, 0, -223, -308, -307, -316, -1063131698)

@@ -10,9 +10,9 @@ import pytest
 from playwright.async_api import Browser, Dialog, Page, async_playwright, expect
 
 from agent.installed import find_chromium
-from server.demo_faults import Faults
-from server.demo_site import serve_demo_site
-from server.demo_state import DemoSite
+from server.practice.faults import Faults
+from server.practice.site import serve_demo_site
+from server.practice.state import DemoSite
 
 pytestmark = pytest.mark.anyio
 MANY_KINDS = "First line\n\nThird  line: 汉字, ünïcode, <b>not bold</b> & 'quotes' 🦆"

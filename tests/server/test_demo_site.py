@@ -16,9 +16,9 @@ import httpx
 import pyotp
 import pytest
 
-from server.demo_faults import Faults
-from server.demo_site import create_demo_site, serve_demo_site
-from server.demo_state import COOKIE, MEMBERS, DemoSite
+from server.practice.faults import Faults
+from server.practice.site import create_demo_site, serve_demo_site
+from server.practice.state import COOKIE, MEMBERS, DemoSite
 
 pytestmark = pytest.mark.anyio
 
@@ -293,9 +293,9 @@ async def test_the_application_can_be_hosted_by_any_server() -> None:
 
 HOST = """
 import asyncio, pathlib, sys
-from server.demo_faults import Faults
-from server.demo_site import serve_demo_site
-from server.demo_state import DemoSite
+from server.practice.faults import Faults
+from server.practice.site import serve_demo_site
+from server.practice.state import DemoSite
 
 async def main():
     site = DemoSite(journal=pathlib.Path(sys.argv[1]), faults=Faults(slow_answer=60))

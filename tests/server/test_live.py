@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from agent.chromium import Chromium, find_chromium
-from server.live_tasks import LiveSettings, LiveStep
+from server.live.tasks import LiveSettings, LiveStep
 from storage.states import TaskState
 from tests.agent.screens import becomes, driven_page
 from tests.server.live_stage import Stage, eventually, served, staged

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import server.live_control
-from server.live_control import Control, Diary, bare_url
-from server.live_tasks import LiveSettings
+import server.live.control
+from server.live.control import Control, Diary, bare_url
+from server.live.tasks import LiveSettings
 from storage.states import TaskState
 from tests.server.live_stage import TASK, StagedTasks, eventually
 from tools.errors import Conflict
@@ -198,7 +198,7 @@ async def test_who_leaves_loses_control_unless_they_come_back(table: Table) -> N
 
 
 async def test_the_diary_tells_acts_without_what_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server.live_control, "QUIET", 0.05)
+    monkeypatch.setattr(server.live.control, "QUIET", 0.05)
     written: list[tuple[str, str]] = []
 
     async def write(what: str, where: str) -> None:

@@ -14,8 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from server.live_door import safe_name
-from server.live_tasks import LiveSettings
+from server.live.door import safe_name
+from server.live.tasks import LiveSettings
 from server.signing import hide_tokens
 from storage.states import TaskState
 from tests.server.live_stage import TASK, Stage, staged

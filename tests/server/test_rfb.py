@@ -19,8 +19,8 @@ from agent.chromium import find_chromium
 from agent.engine import Window
 from agent.inputs import Inputs
 from agent.screencast import Frame, Screen
-from server.rfb import Broken, Stream, Viewer, challenge, vnc_response, welcome
-from server.rfb_pictures import Box, Pictures, PixelFormat, changed_boxes
+from server.live.pictures import Box, Pictures, PixelFormat, changed_boxes
+from server.live.rfb import Broken, Stream, Viewer, challenge, vnc_response, welcome
 from tests.agent.screens import becomes, document, driven_chromium, driven_page, seen
 from tests.server.rfb_client import EVERYTHING, TIGHT_JPEG, VncClient, differ
 

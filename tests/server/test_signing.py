@@ -64,4 +64,4 @@ def test_tokens_fit_into_urls_and_can_be_hidden_from_logs() -> None:
     line = f'127.0.0.1 "GET /live/{token}/state HTTP/1.1" 200'
     assert hide_tokens(line) == '127.0.0.1 "GET /live/[token]/state HTTP/1.1" 200'
     assert hide_tokens(f"/live/{token}") == "/live/[token]"
-    assert hide_tokens("server.rfb_pictures.Pictures and 1.2.3") == "server.rfb_pictures.Pictures and 1.2.3"
+    assert hide_tokens("server.live.pictures.Pictures and 1.2.3") == "server.live.pictures.Pictures and 1.2.3"

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from server.sign_in_attempt import SignIn
+from server.sign_in.attempt import SignIn
 from storage.states import TaskState
 from storage.tables import Account, Task
 from storage.tasks import TaskFilter

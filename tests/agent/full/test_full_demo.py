@@ -10,7 +10,7 @@ import pytest
 from agent.engine import Assignment, Login, Options, Outcome
 from agent.full.supervisor import FullEngine
 from agent.origins import Origins
-from server.demo_site import serve_demo_site
+from server.practice.site import serve_demo_site
 from server.rehearsed_model import serve_rehearsed_model
 from tests.agent.full.stage import RecordingDesk, Stage
 from tools.catalog import catalog

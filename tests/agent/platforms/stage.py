@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.engine import Assignment, Login, Options, Outcome, Reason, StepReport, Window
-from agent.lite import LiteEngine
+from agent.lite.engine import LiteEngine
 from tests.agent.platforms.pace import hasty
 from tests.replicas.replica import Replica
 from tools.catalog import Catalog

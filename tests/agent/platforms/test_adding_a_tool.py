@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from agent.engine import Assignment, Login, Options, Outcome
-from agent.lite import LiteEngine
+from agent.lite.engine import LiteEngine
 from agent.origins import Origins
 from tests.agent.conftest import served
 from tests.agent.platforms.stage import Bench

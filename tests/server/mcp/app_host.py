@@ -10,7 +10,7 @@ from mcp.client import Client
 from playwright.async_api import Frame, Page, async_playwright
 
 from agent.installed import find_chromium
-from server.mcp_app import app_html
+from server.mcp_facade.app import app_html
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "

@@ -25,8 +25,8 @@ from agent.worker import Worker, WorkerSettings
 from server.accounts import AccountService
 from server.auth import Verifier
 from server.links import Links
-from server.mcp_facade import McpFacade, McpSettings
-from server.mcp_people import People
+from server.mcp_facade.facade import McpFacade, McpSettings
+from server.mcp_facade.people import People
 from server.meter import Meter
 from server.signing import Signer
 from server.tasks import TaskLimits, TaskService

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from server.mcp_stdio import Refused, serve_stdio
+from server.mcp_facade.stdio import Refused, serve_stdio
 
 SOCKET, KEY, LOCK = "webhand.sock", "local.key", "lock"
 

@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from server.auth import Caller
-from server.mcp_next import AFTER
-from server.mcp_results import LARGEST, capped, dumped
+from server.mcp_facade.next import AFTER
+from server.mcp_facade.results import LARGEST, capped, dumped
 from storage.states import OPEN, TaskState
 from storage.tasks import TaskFilter
 from tests.server.mcp.client import connected, text_of, told

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mcp.client import Client
 
-from server.mcp_errands import cursor_read, cursor_write
+from server.mcp_facade.errands import cursor_read, cursor_write
 from storage.tables import now
 from tests.server.mcp.client import connected, text_of, told
 from tests.server.mcp.house import House

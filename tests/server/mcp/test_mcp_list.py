@@ -12,12 +12,12 @@ from jsonschema import Draft202012Validator
 from mcp.client import advertise
 
 from server.auth import Caller
-from server.mcp_app import APP_TYPE, APP_URI, app_html
-from server.mcp_app import EXTENSION as APP_EXTENSION
-from server.mcp_arguments import BrowsingWishes, Wishes
-from server.mcp_instructions import INSTRUCTIONS
-from server.mcp_tools import ERRANDS, Toolbox, mcp_name
-from server.mcp_visit import Visit
+from server.mcp_facade.app import APP_TYPE, APP_URI, app_html
+from server.mcp_facade.app import EXTENSION as APP_EXTENSION
+from server.mcp_facade.arguments import BrowsingWishes, Wishes
+from server.mcp_facade.instructions import INSTRUCTIONS
+from server.mcp_facade.tools import ERRANDS, Toolbox, mcp_name
+from server.mcp_facade.visit import Visit
 from tests.server.mcp.client import MODERN, connected
 from tests.server.mcp.house import House, serving
 from tools.catalog import catalog

@@ -15,8 +15,8 @@ from playwright.async_api import Browser, Page, expect
 from agent.cdp import Answer, Cdp
 from server.app import House
 from server.auth import Caller
-from server.sign_in import SignInSettings
-from server.sign_in_attempt import SignIn
+from server.sign_in.attempt import SignIn
+from server.sign_in.service import SignInSettings
 from storage.tables import Account
 from tools.errors import AccountNotFound, Conflict
 
