@@ -1,7 +1,8 @@
-"""One agent in a process of its own: browser-use drives the Chromium that the supervisor launched. The only importer of browser_use.
+"""One agent in a process of its own: browser-use drives the Chromium that the supervisor launched.
 
 browser-use shares a lock among all agents of a process, computes for seconds inside the event loop and can hang; here it can only
-harm its own run. What it must not do is kept from it: `guard` decides on every action, secrets are typed without it.
+harm its own run. What it must not do is kept from it: `guard` decides on every action, secrets are typed without it. Only the child's
+own modules (this one, `model`, `actions`) import browser_use.
 """
 
 from __future__ import annotations
