@@ -190,7 +190,7 @@ async def table(rounds: int = 6, together: tuple[int, ...] = (4, 8)) -> str:
             )
             bench = Bench(engine, folder)
             try:
-                ours, firsts, theirs, inner, cancels = [], [], [], [], list[float]()
+                ours, firsts, theirs, inner, cancels = (list[float]() for _ in range(5))
                 bare_memory = 0
                 for _ in range(rounds):  # in turn, so that what else the machine does hits both alike
                     await bench.warm()
@@ -223,4 +223,4 @@ async def table(rounds: int = 6, together: tuple[int, ...] = (4, 8)) -> str:
 
 if __name__ == "__main__":
     given = [int(argument) for argument in sys.argv[1:]]
-    print(asyncio.run(table(*given[:1], **({"together": tuple(given[1:])} if given[1:] else {}))))
+    print(asyncio.run(table(given[0] if given else 6, tuple(given[1:]) or (4, 8))))

@@ -35,7 +35,7 @@ from agent.installed import find_chromium
 from server.app import PRACTICE, House
 from server.practice.site import Server
 from server.serving import serving
-from server.settings import Settings
+from server.settings import Settings, read_settings
 
 ROUNDS = 12
 CREATES = 300
@@ -52,7 +52,7 @@ def p99(values: list[float]) -> float:
 
 
 def settings_in(folder: Path) -> Settings:
-    return Settings(
+    return read_settings(
         data=folder, port=0, duplicate_hours=0, caps=False, log_level="error", hourly_limit=10**6, daily_limit=10**6
     )
 

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from server.commands import accounts, keys, tasks
-from server.commands.local import err, give_up, out, plainly, settings
+from server.commands import mcp as mcp_command
+from server.commands.local import err, give_up, out, plainly, print_json, settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.add_typer(keys.app, name="key")
 app.add_typer(accounts.app, name="account")
 app.add_typer(tasks.app, name="task")
+app.command("mcp")(mcp_command.mcp)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (WEBHAND_HOST).")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one (WEBHAND_PORT).")]
@@ -107,6 +109,15 @@ def prune() -> None:
     out.print(f"Removed {gone} tasks and their files.")
 
 
+@app.command()
+def openapi() -> None:
+    """Prints the OpenAPI document of everything."""
+    from server.app import own_version  # as above
+    from server.rest.apis import everything  # as above
+
+    print_json(everything(own_version(), settings().public_url or "http://127.0.0.1:8765"))
+
+
 @app.command("settings")
 def show_settings() -> None:
     """Prints every setting with its description, as Markdown."""
@@ -117,6 +128,8 @@ def show_settings() -> None:
 
 def main() -> None:
     """The entry point. A broken pipe is no error; neither is Ctrl+C."""
+    if len(sys.argv) == 1 and not sys.stdin.isatty():
+        sys.argv.append("mcp")  # started by an MCP client as `uvx webhand`: it speaks on our stdin
     try:
         app()
     except KeyboardInterrupt:

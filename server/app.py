@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import packages_distributions, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -68,7 +70,8 @@ from storage.schedules import ScheduleStore
 from storage.tasks import TaskStore
 from storage.vault import open_vault
 from storage.webhooks import WebhookStore
-from tools.catalog import catalog
+from tools.catalog import Catalog, catalog
+from tools.overrides import applied, parse
 
 if TYPE_CHECKING:
     from agent.sign_in import LoginBrowsers
@@ -94,6 +97,17 @@ def own_version() -> str:
     return version("webhand")
 
 
+def overridden(found: Catalog, path: Path) -> Catalog:
+    """The catalog with the user's own selectors, where there is such a file. Raises SettingWrong."""
+    if not path.exists():
+        return found
+    try:
+        return applied(found, parse(json.loads(path.read_text()), found))
+    except (OSError, ValueError) as error:
+        message = f"{path} cannot be used: {error}"
+        raise SettingWrong(message) from None
+
+
 class House:
     """Everything there is, built from the settings and wired together; `open` brings it to life."""
 
@@ -108,7 +122,7 @@ class House:
         self.vault = open_vault([key.get_secret_value() for key in settings.vault_keys], settings.data / "vault.key")
         self.signer = Signer(self.vault.derive("links"))
         self.links = Links(self.signer, public_url, live_seconds=settings.live_minutes * 60)
-        self.catalog = catalog()
+        self.catalog = overridden(catalog(), settings.overrides or settings.data / "overrides.json")
         self.origins: dict[str, str] = dict(settings.origins)
         self.worker: Worker | None = None
         self._work = work

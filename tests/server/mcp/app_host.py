@@ -53,7 +53,7 @@ async def shown(client: Client) -> AsyncGenerator[tuple[Page, Frame]]:
             answer = await client.call_tool(params["name"], params["arguments"])
             return answer.model_dump(by_alias=True, mode="json", exclude_none=True)
 
-        await page.expose_function("callTool", call)
+        await page.expose_function("callTool", call)  # pyright: ignore[reportUnknownMemberType]  # Playwright types it loosely
         await page.set_content(HOST)
         policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         await page.evaluate(

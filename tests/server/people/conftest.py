@@ -11,13 +11,13 @@ from agent.installed import find_chromium
 from server.app import House
 from server.auth import Caller
 from server.serving import serving
-from server.settings import Settings
+from server.settings import read_settings
 
 
 @pytest.fixture(scope="module")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
     data = tmp_path_factory.mktemp("house")
-    async with serving(Settings(data=data, port=0, log_level="warning", caps=False)) as opened:
+    async with serving(read_settings(data=data, port=0, log_level="warning", caps=False)) as opened:
         yield opened
 
 
