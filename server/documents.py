@@ -1,4 +1,4 @@
-"""The documents that are made from the code: docs/tools.md, docs/settings.md. `make docs` writes them, `make check` finds stale ones."""
+"""The documents that are made from the code: docs/tools.md, docs/settings.md, docs/rest.md. `make docs` writes them, `make check` finds stale ones."""
 
 from __future__ import annotations
 
@@ -87,6 +87,47 @@ def _type(field: Mapping[str, Any]) -> str:
     return str(field.get("type", "object"))
 
 
+CHOICES = """\
+## The Tasks API where its documents are silent
+
+- Statuses: 200 for every success, create included; errors as in the table of [codes](tools.md#error-codes), in the envelope on every path.
+- `tool` and `action`, both views' field names, and `accountName` at the top or among the parameters: both spellings are taken and given.
+- A `timeout` above the limit is brought down to it; every view shows the `timeout` in force.
+- A paused task is `processing`, with `progress.step` `waiting_for_human`, and `reason` and `message` beside it.
+- A task cancelled after its publishing act went out is `cancelled` and carries `error` with `OUTCOME_UNCERTAIN`.
+- A date of `endDate` without a time means the end of that day.
+- `GET /api/tasks/:taskId?wait=30` answers when the task ends or pauses, or after so many seconds (at most 55); an `ETag` spares unchanged answers.
+- `Idempotency-Key` on every create: the same answer for 24 hours; the same key for another request is `IDEMPOTENCY_KEY_REUSED` (409).
+- The same text is not published twice by an account within `WEBHAND_DUPLICATE_HOURS` unless the call says `allowDuplicate`: `DUPLICATE_CONTENT` (409).
+- `X-RateLimit-Reset` is Unix time in seconds, of the hourly window.
+
+Cloud v1's choices: [rest-cloud.md](rest-cloud.md). Webhooks of both: [webhooks.md](webhooks.md).
+"""
+
+
+def rest_page() -> str:
+    """docs/rest.md: every endpoint of both dialects."""
+    from server.rest.apis import cloud_api, tasks_api  # only this page needs the web framework
+
+    lines = [
+        _MADE,
+        "# REST\n",
+        "The documents for programs are at `/openapi.json`, `/api/v1/openapi.json` and `/api/platforms/schema`; `/docs` shows them.\n",
+    ]
+    for api in (tasks_api(), cloud_api()):
+        lines += [
+            f"## {api.title}\n",
+            f"{api.description}\n",
+            "| Method | Path | What | Scope |",
+            "| --- | --- | --- | --- |",
+        ]
+        for one in api.endpoints:
+            if one.documented:
+                lines.append(f"| {one.method} | `{api.prefix}{one.path}` | {one.summary} | {one.scope or ''} |")
+        lines.append("")
+    return "\n".join(lines) + "\n" + CHOICES
+
+
 def undocumented_dependencies() -> list[str]:
     """The run-time dependencies that docs/dependencies.md has no line for."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
@@ -95,7 +136,11 @@ def undocumented_dependencies() -> list[str]:
     return [name for name in names if f"\n| {name} |" not in page]
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"docs/settings.md": settings_page, "docs/tools.md": tools_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/rest.md": rest_page,
+    "docs/settings.md": settings_page,
+    "docs/tools.md": tools_page,
+}
 
 
 def main(arguments: list[str]) -> int:

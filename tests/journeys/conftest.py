@@ -64,7 +64,7 @@ def serve(folder: Path, log_name: str, **settings: str) -> Running:
     note = data / "server.json"
     note.unlink(missing_ok=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WEBHAND_")}
-    environment |= {"WEBHAND_DATA": str(data), "WEBHAND_PORT": "0", "WEBHAND_LEASE": "5", "WEBHAND_DRAIN": "1"}
+    environment |= {"WEBHAND_DATA": str(data), "WEBHAND_PORT": "0", "WEBHAND_LEASE": "15", "WEBHAND_DRAIN": "1"}
     environment |= {f"WEBHAND_{name.upper()}": value for name, value in settings.items()}
     log = folder / log_name
     with log.open("w") as file:

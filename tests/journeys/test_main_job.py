@@ -7,6 +7,7 @@ import re
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from tests.journeys.conftest import WEBHAND, Running, end, serve
 
+ROOT = Path(__file__).resolve().parents[2]
 Start = Callable[..., Running]
 
 
@@ -117,6 +119,16 @@ def one_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
     running = serve(tmp_path_factory.mktemp("one"), "log")
     yield running
     end(running)
+
+
+def test_the_example_runs_as_it_stands(one_server: Running) -> None:
+    one_server.account("example")
+    key = (one_server.folder / "local.key").read_text().strip()
+    environment = {**os.environ, "WEBHAND_URL": str(one_server.client.base_url), "WEBHAND_KEY": key}
+    command = [sys.executable, str(ROOT / "examples" / "create_task.py"), "example", "From the example"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("completed: ")
 
 
 def test_the_demo_runs_the_main_job_and_ends_by_itself(tmp_path: Path) -> None:
