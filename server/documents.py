@@ -1,4 +1,4 @@
-"""The documents that are made from the code: docs/tools.md, docs/settings.md, docs/rest.md. `make docs` writes them, `make check` finds stale ones."""
+"""The documents made from the code: docs/rest.md, settings.md, tools.md. `make docs` writes them, `make check` finds stale ones."""
 
 from __future__ import annotations
 
@@ -96,9 +96,11 @@ CHOICES = """\
 - A paused task is `processing`, with `progress.step` `waiting_for_human`, and `reason` and `message` beside it.
 - A task cancelled after its publishing act went out is `cancelled` and carries `error` with `OUTCOME_UNCERTAIN`.
 - A date of `endDate` without a time means the end of that day.
-- `GET /api/tasks/:taskId?wait=30` answers when the task ends or pauses, or after so many seconds (at most 55); an `ETag` spares unchanged answers.
+- `GET /api/tasks/:taskId?wait=30` answers when the task ends or pauses, or after so many seconds (at most 55); an `ETag`
+  spares unchanged answers.
 - `Idempotency-Key` on every create: the same answer for 24 hours; the same key for another request is `IDEMPOTENCY_KEY_REUSED` (409).
-- The same text is not published twice by an account within `WEBHAND_DUPLICATE_HOURS` unless the call says `allowDuplicate`: `DUPLICATE_CONTENT` (409).
+- The same text is not published twice by an account within `WEBHAND_DUPLICATE_HOURS` unless the call says
+  `allowDuplicate`: `DUPLICATE_CONTENT` (409).
 - `X-RateLimit-Reset` is Unix time in seconds, of the hourly window.
 
 Cloud v1's choices: [rest-cloud.md](rest-cloud.md). Webhooks of both: [webhooks.md](webhooks.md).
