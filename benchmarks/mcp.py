@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import socket
 import statistics
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from server.auth import Caller
 from server.mcp_facade.instructions import INSTRUCTIONS
 from server.mcp_facade.tools import Toolbox
 from server.mcp_facade.visit import Visit
-from tests.server.mcp.house import listening, open_house, serving
+from tests.server.mcp.house import listener, listening, open_house, serving
 from tests.server.mcp.stdio_entry import own_server
 from tools.catalog import catalog
 
@@ -58,9 +57,9 @@ async def bare(tools: list[types.Tool]) -> AsyncGenerator[str]:
         return types.CallToolResult(content=[types.TextContent(text="{}")], structured_content={})
 
     server: Server[Any] = Server("bare", on_list_tools=listed, on_call_tool=called)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        async with listening(server.streamable_http_app(), listener):
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
+    with listener() as opened:
+        async with listening(server.streamable_http_app(), opened):
+            yield f"http://127.0.0.1:{opened.getsockname()[1]}/mcp"
 
 
 async def timed(client: Client, tool: str, arguments: dict[str, Any]) -> float:
@@ -72,7 +71,7 @@ async def timed(client: Client, tool: str, arguments: dict[str, Any]) -> float:
 
 async def calls(url: str, secret: str, tools: list[types.Tool]) -> dict[str, list[float]]:
     """A call of each server in turn, so that both meet the same machine."""
-    found: dict[str, list[float]] = {"bare": [], "task_list": [], "create": []}
+    found: dict[str, list[float]] = {"bare": [], "refused": [], "task_list": [], "create": []}
     async with bare(tools) as bare_url, httpx2.AsyncClient() as plain, httpx2.AsyncClient() as keyed:
         keyed.headers.update({"Authorization": f"Bearer {secret}", "X-MCP-Wait": "0"})
         async with (
@@ -81,6 +80,7 @@ async def calls(url: str, secret: str, tools: list[types.Tool]) -> dict[str, lis
         ):
             for number in range(CALLS):
                 found["bare"].append(await timed(one, "task_list", {"limit": 1}))
+                found["refused"].append(await timed(other, "task_list", {"limt": 1}))
                 found["task_list"].append(await timed(other, "task_list", {"limit": 1}))
                 if number % 4 == 0:
                     found["create"].append(await timed(other, "browser_run_task", {"task": f"tell:{number}"}))
@@ -141,7 +141,12 @@ def row(what: str, ours: str, other: str, ratio: str) -> None:
 
 def rows(found: dict[str, list[float]]) -> None:
     """What a call costs over the bare server's."""
-    for kind, what in (("task_list", "call task_list"), ("create", "call that makes a task (stored and queued)")):
+    kinds = {
+        "refused": "call that is refused (no database)",
+        "task_list": "call task_list",
+        "create": "call that makes a task (stored and queued)",
+    }
+    for kind, what in kinds.items():
         for name, of in (("p50", statistics.median), ("p99", p99)):
             ours, theirs = of(found[kind]), of(found["bare"])
             row(f"{what}, {name}", f"{ours:.1f} ms", f"{theirs:.1f} ms", f"{ours / theirs:.2f}")

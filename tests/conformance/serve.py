@@ -6,7 +6,6 @@ python -m tests.conformance.serve [--bare]        serves until it is interrupted
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncGenerator
@@ -17,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.links import Links
 from tests.conformance.fixtures import ConformanceEngine, Suite, TwoQuestions, task_tools
-from tests.server.mcp.house import app_of, listening, open_house
+from tests.server.mcp.house import app_of, listener, listening, open_house
 from tools.catalog import Catalog, catalog
 
 
@@ -41,13 +40,13 @@ async def conformant(folder: Path, *, bare: bool = False) -> AsyncGenerator[str]
     tools = product if bare else Catalog({**product.sites, **own.sites}, {**product.tools, **own.tools})
     engine = ConformanceEngine()
     async with open_house(folder, tools, {"lite": engine, "full": engine}) as house:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with listener() as opened:
+            base = f"http://127.0.0.1:{opened.getsockname()[1]}"
             people = TwoQuestions(house.tasks, Links(house.signer, base, live_seconds=60))
             facade = house.facade(base, people, wait=5)  # the suite gives up sooner than other clients
             if not bare:
                 Suite(facade)
-            async with listening(WithKey(app_of(facade), await house.key()), listener):
+            async with listening(WithKey(app_of(facade), await house.key()), opened):
                 yield f"{base}/mcp"
 
 
