@@ -1,146 +1,43 @@
-"""The `webhand` command."""
+"""The entry point of `webhand`. MCP clients start it and wait, so that way imports nothing that it does not need."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from typing import Annotated
 
 import typer
 
-from server.commands import accounts, keys, tasks
-from server.commands import mcp as mcp_command
-from server.commands.local import err, give_up, out, plainly, print_json, settings
-
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    help="Lets LLM agents, people and scripts act on the web through real browsers.",
-)
-app.add_typer(keys.app, name="key")
-app.add_typer(accounts.app, name="account")
-app.add_typer(tasks.app, name="task")
-app.command("mcp")(mcp_command.mcp)
-
-Host = Annotated[str | None, typer.Option(help="Address to listen on (WEBHAND_HOST).")]
-Port = Annotated[int | None, typer.Option(help="Port to listen on, 0 for a free one (WEBHAND_PORT).")]
-
-
-@app.command()
-def serve(
-    host: Host = None,
-    port: Port = None,
-    *,
-    worker: Annotated[bool, typer.Option(help="Whether this process carries tasks out too.")] = True,
-) -> None:
-    """Serves REST, MCP, live views and pages."""
-    from server.logs import set_up_logging  # commands that need no server start faster without it
-    from server.serving import serve as serve_until_stopped  # as above
-
-    used = settings(host=host, port=port)
-    set_up_logging(used)
-    with plainly():
-        asyncio.run(serve_until_stopped(used, work=worker, on_ready=_greet))
-
-
-def _greet(house: object) -> None:
-    from server.app import House  # as above
-
-    assert isinstance(house, House)  # noqa: S101  # serve gives nothing else
-    err.print(f"Webhand answers at [bold]{house.public_url}[/bold] (MCP at {house.public_url}/mcp).")
-    if house.first_key is not None:
-        err.print(
-            f"Your first API key: [bold]{house.first_key}[/bold]\n"
-            f"It also lies in {house.settings.data / 'local.key'}; 'webhand key create' makes more."
-        )
-
-
-@app.command()
-def worker() -> None:
-    """Carries tasks out for fronts on other machines (PostgreSQL only)."""
-    from server.logs import set_up_logging  # as above
-    from server.serving import work_until_stopped  # as above
-
-    used = settings()
-    set_up_logging(used)
-    with plainly():
-        asyncio.run(work_until_stopped(used))
-
-
-@app.command()
-def demo(
-    *,
-    stay: Annotated[bool, typer.Option(help="Keep serving afterwards.")] = False,
-    engine: Annotated[str, typer.Option(help="lite or full.")] = "lite",
-    port: Port = 0,
-) -> None:
-    """Runs the main job on the practice site: an MCP tool call becomes a task in a real Chromium, proved and read back."""
-    from server.commands.demo import run_demo  # as above
-
-    if engine not in {"lite", "full"}:
-        give_up("The engine is 'lite' or 'full'.")
-    with plainly():
-        raise typer.Exit(asyncio.run(run_demo(settings(port=port), engine=engine, stay=stay)))
-
-
-@app.command()
-def doctor(
-    *,
-    fix: Annotated[bool, typer.Option(help="Install what is missing, as far as it can be done from here.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Checks Chromium, database, data folder, model and ports, and says what each lacks. Exit code 1 when something does."""
-    from server.commands.doctor import examine, report  # as above
-
-    with plainly():
-        findings = asyncio.run(examine(settings(), fix=fix))
-    report(findings, json=json)
-
-
-@app.command()
-def prune() -> None:
-    """Removes finished tasks and files that are too old or too much, now."""
-    from server.commands.prune import prune_now  # as above
-
-    with plainly():
-        gone = asyncio.run(prune_now(settings()))
-    out.print(f"Removed {gone} tasks and their files.")
-
-
-@app.command()
-def openapi() -> None:
-    """Prints the OpenAPI document of everything."""
-    from server.app import own_version  # as above
-    from server.rest.apis import everything  # as above
-
-    print_json(everything(own_version(), settings().public_url or "http://127.0.0.1:8765"))
-
-
-@app.command("settings")
-def show_settings() -> None:
-    """Prints every setting with its description, as Markdown."""
-    from server.documents import settings_page  # as above
-
-    out.print(settings_page(), markup=False, end="")
-
 
 def main() -> None:
-    """The entry point. A broken pipe is no error; neither is Ctrl+C."""
-    if len(sys.argv) == 1 and not sys.stdin.isatty():
-        sys.argv.append("mcp")  # started by an MCP client as `uvx webhand`: it speaks on our stdin
+    """Runs the command line. The last word is a sentence, never a traceback; a broken pipe is no error, neither is Ctrl+C."""
     try:
-        app()
+        if speaks_mcp():
+            from server.commands.mcp import mcp  # the others would cost seconds
+
+            typer.run(mcp)
+        else:
+            from server.commands.root import app  # as above
+
+            app()
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
-    except Exception as error:  # the last word of a command is a sentence, never a traceback
+    except Exception as error:  # see above
         if os.environ.get("WEBHAND_LOG_LEVEL") == "debug":
             raise
-        err.print(f"Webhand broke ({type(error).__name__}): set WEBHAND_LOG_LEVEL=debug to see where.", markup=False)
+        sys.stderr.write(f"Webhand broke ({type(error).__name__}): set WEBHAND_LOG_LEVEL=debug to see where.\n")
         sys.exit(2)
+
+
+def speaks_mcp() -> bool:
+    """`webhand mcp`, or plain `webhand` with a client at the other end of stdin (`uvx webhand`). Takes the word `mcp` away."""
+    if len(sys.argv) == 1:
+        return not sys.stdin.isatty()
+    if sys.argv[1] != "mcp":
+        return False
+    sys.argv[:2] = ["webhand mcp"]
+    return True
 
 
 if __name__ == "__main__":
