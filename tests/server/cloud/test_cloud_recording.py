@@ -34,7 +34,7 @@ async def stage(driven: tuple[Chromium, Browser], tmp_path_factory: pytest.TempP
             await page.goto(colour("red"))
             desk.show(window)
             recording = assignment.folder / f"{assignment.task_id}.mp4"
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not recording.exists():  # noqa: ASYNC110  # the encoder is another process
                     await asyncio.sleep(0.02)
             if assignment.parameters == stop:
@@ -69,7 +69,7 @@ async def test_a_task_that_ends_leaves_its_video(client: httpx.AsyncClient, task
 async def test_a_task_that_is_stopped_leaves_its_video(stage: Stage, client: httpx.AsyncClient) -> None:
     task_id = await begun(client, "stop")
     video: Path = stage.house.settings.data / "scratch" / task_id / f"{task_id}.mp4"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await asyncio.to_thread(video.exists):  # noqa: ASYNC110  # the encoder is another process
             await asyncio.sleep(0.02)
     assert (await client.put("/stop-task", params={"task_id": task_id})).status_code == 200
