@@ -35,6 +35,8 @@ _PER_PAGE = 25
 _STREAM_S = 120.0
 """After so long a page asks anew, and is looked at anew: its key may have been revoked."""
 _SHOWN_FILES = {"recording": "Recording", "gif": "Animation", "output": "File"}
+_LAST_PAGE = 10**6
+"""Beyond it databases refuse the offset, and no person comes here."""
 
 
 async def tasks(request: Request, caller: Caller) -> Response:
@@ -145,7 +147,7 @@ async def _listed(request: Request, caller: Caller) -> dict[str, Any]:
     """One page of the list, as its query says."""
     state, query = reach(request), request.query_params
     wanted = {name: query.get(name, "") for name in ("state", "platform", "account")}
-    page = max(1, int(query["page"])) if query.get("page", "").isdecimal() else 1
+    page = min(max(1, int(query["page"])), _LAST_PAGE) if query.get("page", "").isdecimal() else 1
     filters = TaskFilter(
         states=frozenset({TaskState(wanted["state"])}) if wanted["state"] in set(TaskState) else None,
         platform=wanted["platform"] or None,
