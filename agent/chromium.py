@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from agent.installed import find_chromium, install_chromium, is_root
-from agent.ownership import kill_group, reap_orphans, write_record
+from agent.ownership import kill_group, reap_orphans, remove_folder, write_record
 from tools.errors import BrowserFailed
 
 __all__ = ["Chromium", "find_chromium", "install_chromium", "reap_orphans"]
@@ -193,7 +192,7 @@ class Chromium:
         if self.folder.exists():
             kill_group(self.pid)
             await self._process.wait()
-            await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+            await asyncio.to_thread(remove_folder, self.folder)
 
 
 def fresh_folder(run_folder: Path) -> Path:

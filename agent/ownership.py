@@ -53,7 +53,7 @@ def reap_orphans(run_folder: Path) -> int:
             continue
         if runs(record["pid"], record["created"]):
             kill_group(record["pid"])
-        shutil.rmtree(path.parent, ignore_errors=True)
+        remove_folder(path.parent)
         reaped += 1
     return reaped
 
@@ -79,3 +79,12 @@ def kill_group(pid: int) -> None:
     for process in below:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a browser's folder, and what Chromium keeps for it elsewhere: a folder with a socket in the system's temporary one."""
+    for link in (*folder.glob("SingletonSocket"), *folder.glob("*/SingletonSocket")):
+        socket = link.readlink() if link.is_symlink() else link
+        if socket.parent.name.startswith(("org.chromium.", "com.google.")):
+            shutil.rmtree(socket.parent, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -56,6 +56,22 @@ async def test_it_answers_on_its_devtools_url_and_leaves_nothing_behind(chromium
     await browser.close()
 
 
+def socket_folder(folder: Path) -> Path:
+    (link,) = folder.rglob("SingletonSocket")
+    return link.readlink().parent
+
+
+@pytest.mark.parametrize("grace", [0, 3])
+async def test_its_socket_in_the_temporary_folder_goes_with_it(
+    chromium_path: Path, tmp_path: Path, grace: float
+) -> None:
+    browser = await Chromium.launch(chromium_path, tmp_path)
+    elsewhere = socket_folder(tmp_path)
+    assert entries(elsewhere) != []
+    await browser.close(grace)
+    assert entries(elsewhere) == []
+
+
 async def test_every_process_of_it_is_in_its_own_group_and_sees_none_of_our_secrets(
     chromium_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

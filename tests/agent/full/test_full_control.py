@@ -39,9 +39,10 @@ def left(stage: Stage) -> list[str]:
 
 
 def temporary() -> set[str]:
-    """What lies in the system's temporary folder and might be ours."""
+    """What browser-use leaves in the system's temporary folder. Chromium's own socket there has a test beside its launcher's:
+    other browsers of this machine have such sockets too."""
     names = {path.name for path in Path(tempfile.gettempdir()).iterdir()}
-    return {name for name in names if "browser" in name or "chrom" in name.lower()}
+    return {name for name in names if "browser" in name.lower() and "chromium" not in name.lower()}
 
 
 async def cancelled(stage: Stage, desk: RecordingDesk, *lines: Line, **more: object) -> None:
