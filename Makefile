@@ -4,8 +4,13 @@ PYTHON ?= $(shell for v in 3.12 3.13 3.11; do command -v python$$v >/dev/null 2>
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
+
+# Where it is set, every process would compile every library anew: seconds for a server, ten for a browser agent.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo serve test check bench docs bundle lock clean chromium
+
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -50,12 +55,12 @@ $(UV): requirements/bootstrap.txt
 	@touch $(UV)
 
 $(VENV)/.ready: $(UV) requirements/runtime.txt pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/runtime.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@command -v npm >/dev/null || $(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/node.txt
+	$(INSTALL) --require-hashes --requirement requirements/runtime.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@command -v npm >/dev/null || $(INSTALL) --require-hashes --requirement requirements/node.txt
 	@$(BIN)/python server/npm.py
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready requirements/dev.txt
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/dev.txt
+	$(INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@

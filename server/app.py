@@ -36,7 +36,7 @@ from server.links import Links
 from server.live.tasks import LiveSettings
 from server.live.view import Live
 from server.live.watching import WatchedTasks
-from server.mcp_facade.facade import McpFacade, McpSettings
+from server.mcp_facade.late import LateMcp
 from server.meter import Meter
 from server.models import Models
 from server.practice.site import serve_demo_site
@@ -75,6 +75,7 @@ from tools.overrides import applied, parse
 
 if TYPE_CHECKING:
     from agent.sign_in import LoginBrowsers
+    from server.mcp_facade.facade import McpFacade
 
 _log = structlog.get_logger(__name__)
 _PACKAGES = ("agent", "server", "storage", "tools")
@@ -189,7 +190,12 @@ class House:
             SignInSettings(open=settings.sign_in_minutes * 60, at_once=settings.sign_ins),
         )
         self.sign_in_pages = SignInPages(self.sign_ins, self.signer, self.public_url)
-        self.mcp = McpFacade(
+        self.mcp = LateMcp(self._mcp)
+
+    def _mcp(self) -> McpFacade:
+        from server.mcp_facade.facade import McpFacade, McpSettings  # LateMcp says why
+
+        return McpFacade(
             tasks=self.tasks,
             accounts=self.accounts,
             artifacts=self.artifacts,
@@ -197,7 +203,7 @@ class House:
             meter=self.meter,
             signer=self.signer,
             links=self.links,
-            settings=McpSettings.of(settings),
+            settings=McpSettings.of(self.settings),
             version=own_version(),
         )
 

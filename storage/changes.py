@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import psycopg
 import structlog
 
 CHANNEL = "webhand"
@@ -85,6 +84,8 @@ class Changes:
             self._listening = None
 
     async def _hear(self, url: str, ready: asyncio.Event) -> None:
+        import psycopg  # SQLite's users need none of it
+
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:

@@ -12,15 +12,14 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import URL, Connection, event, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from storage.changes import CHANNEL, Changes
 
 T = TypeVar("T")
+_REVISIONS = Path(__file__).parent / "migrations" / "versions"
 _BUSY_MS = 30_000
 _MIGRATING = 0x77656268  # the advisory lock under which PostgreSQL is migrated, so that two starts do not race
 
@@ -130,7 +129,10 @@ class Database:
             with engine.begin() as connection:
                 if not self.sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
-                upgrade(connection, "head")
+                if not _is_newest(connection):
+                    from storage.upgrades import upgrade  # most starts need none of Alembic
+
+                    upgrade(connection, "head")
         finally:
             engine.dispose()
 
@@ -198,17 +200,21 @@ def tell(session: AsyncSession, topic: str) -> None:
     session.info.setdefault("told", set()).add(topic)
 
 
-def migrations(connection: Connection) -> Config:
-    """Alembic's configuration for one open connection."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+def _is_newest(connection: Connection) -> bool:
+    """Whether the tables are at the newest revision already. Revisions are numbered: a file's name begins with its number.
 
-
-def upgrade(connection: Connection, revision: str) -> None:
-    """Brings the tables to a revision."""
-    command.upgrade(migrations(connection), revision)
+    Raises DatabaseUnavailable when a newer Webhand made them: this one cannot know what they mean.
+    """
+    if not inspect(connection).has_table("alembic_version"):
+        return False
+    newest = max(path.name[:4] for path in _REVISIONS.glob("[0-9]*.py"))
+    found = str(connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar_one())
+    if found > newest:
+        message = (
+            f"The database was made by a newer Webhand (revision {found}, this one knows {newest}): upgrade this one."
+        )
+        raise DatabaseUnavailable(message)
+    return found == newest
 
 
 def _wait_for_locks(connection: Any, _record: object) -> None:

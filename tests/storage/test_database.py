@@ -11,13 +11,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
-from storage.database import Database, DatabaseUnavailable, migrations, upgrade
+from storage.database import Database, DatabaseUnavailable
 from storage.runs import RunStore
 from storage.tables import Task, Worker
+from storage.upgrades import migrations, upgrade
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +66,13 @@ async def test_a_database_that_cannot_be_reached_is_said_in_one_sentence_without
         await database.open()
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+async def test_a_database_of_a_newer_webhand_is_left_alone(database: Database) -> None:
+    async with database.writing() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseUnavailable, match="newer Webhand"):
+        await database.open()
 
 
 async def test_whoever_is_cancelled_in_a_transaction_leaves_no_lock_behind(database: Database) -> None:
