@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
@@ -50,7 +51,7 @@ class LateMcp:
             await living
 
     async def _live(self, opened: asyncio.Future[Router], closing: asyncio.Event) -> None:
-        await asyncio.to_thread(_import)
+        await asyncio.to_thread(import_module, "server.mcp_facade.facade")  # in a thread: the loop goes on meanwhile
         facade = self._build()
         async with facade.running():
             opened.set_result(Router(facade.routes()))
@@ -59,7 +60,3 @@ class LateMcp:
     def _leave_nobody_waiting(self, _living: asyncio.Task[None]) -> None:
         if self._opened is not None and not self._opened.done():
             self._opened.cancel()
-
-
-def _import() -> None:
-    import server.mcp_facade.facade  # pyright: ignore[reportUnusedImport]  # in a thread: the loop goes on meanwhile
