@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.applications import Starlette
@@ -19,13 +19,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ExceptionHandler
 
-from agent.deliveries import Courier, Patience
-from agent.engine import EngineName
-from agent.orders import Orders
-from agent.ownership import reap_orphans
 from agent.queue import Queue
 from agent.sender import Sender
-from agent.worker import Worker, WorkerSettings
 from server.accounts import AccountService
 from server.auth import Verifier
 from server.dashboard.routes import dashboard_routes
@@ -56,16 +51,14 @@ from server.sign_in.service import SignInService, SignInSettings
 from server.signing import Signer
 from server.state import State
 from server.tasks import TaskLimits, TaskService
-from server.upkeep import Upkeep
 from server.webhooks import Owing, WebhookService
+from server.workshop import Workshop, ended
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
 from storage.counts import Counts
 from storage.database import Database
 from storage.keys import KeyStore
 from storage.profiles import ProfileStore
-from storage.retention import Retention
-from storage.runs import RunStore
 from storage.schedules import ScheduleStore
 from storage.tasks import TaskStore
 from storage.vault import open_vault
@@ -75,6 +68,7 @@ from tools.overrides import applied, parse
 
 if TYPE_CHECKING:
     from agent.sign_in import LoginBrowsers
+    from agent.worker import Worker
     from server.mcp_facade.facade import McpFacade
 
 _log = structlog.get_logger(__name__)
@@ -125,10 +119,12 @@ class House:
         self.links = Links(self.signer, public_url, live_seconds=settings.live_minutes * 60)
         self.catalog = overridden(catalog(), settings.overrides or settings.data / "overrides.json")
         self.origins: dict[str, str] = dict(settings.origins)
-        self.worker: Worker | None = None
-        self._work = work
+        self.workshop: Workshop | None = None
+        """None in a front without a worker."""
         self._store()
         self._serve()
+        if work:
+            self.workshop = self._workshop()
 
     def _store(self) -> None:
         dialects = {
@@ -173,7 +169,7 @@ class House:
             self.webhook_store, self.sender, self.vault, self.dialects, private=settings.webhook_private
         )
         watched = WatchedTasks(
-            self.database, self.task_store, self.artifacts, self.links, self.run_folder / "tasks", lambda: self.worker
+            self.database, self.task_store, self.artifacts, self.links, self.run_folder / "tasks", self._worker
         )
         looks = LiveSettings(
             frame_ancestors=framed_by(settings.frame_ancestors),
@@ -233,7 +229,7 @@ class House:
             "documents": build_documents(self.catalog, own_version(), self.public_url),
             "queue": self.queue,
             "links": self.links,
-            "worker": self.worker,
+            "workshop": self.workshop,
         }
 
     @asynccontextmanager
@@ -246,7 +242,7 @@ class House:
             await self.queue.open()
             stack.push_async_callback(self.queue.close)
             await self._introduce()
-            stack.push_async_callback(_ended, asyncio.create_task(self.meter.run(), name="meter"))
+            stack.push_async_callback(ended, asyncio.create_task(self.meter.run(), name="meter"))
             stack.push_async_callback(self.sender.close)
             if self.settings.demo_site and PRACTICE not in self.origins:
                 site = DemoSite(journal=self.settings.data / "practice.jsonl")
@@ -256,8 +252,8 @@ class House:
             stack.push_async_callback(self.live.close)
             stack.push_async_callback(self.sign_in_pages.close)
             await stack.enter_async_context(self.mcp.running())
-            if self._work:
-                await self._open_worker(stack)
+            if self.workshop is not None:
+                await stack.enter_async_context(self.workshop.running(after=self.mcp.opened()))
             yield self.state
 
     async def _introduce(self) -> None:
@@ -268,89 +264,33 @@ class House:
             path.touch(mode=0o600)
             path.write_text(self.first_key + "\n")
 
-    async def _open_worker(self, stack: contextlib.AsyncExitStack) -> None:
-        from server.engines import build_engines  # only a process that works pays for the engines' imports
+    def _worker(self) -> Worker | None:
+        return self.workshop.worker if self.workshop is not None else None
 
-        self.run_folder.mkdir(mode=0o700, exist_ok=True)
-        reaped = await asyncio.to_thread(reap_orphans, self.run_folder)
-        if reaped:
-            _log.warning("chromium.orphans_ended", browsers=reaped)
-        engines = build_engines(self.settings, self.run_folder, self.origins)
-        for engine in engines.values():
-            stack.push_async_callback(engine.close)
-        self.worker = worker = Worker(
-            self._worker_settings(),
-            self.database,
-            RunStore(self.database, self.queue),
-            self.account_store,
-            self.artifacts,
-            self.vault,
-            Orders(
-                self.catalog,
-                self.vault,
-                self.account_store,
-                self.profile_store,
-                self.artifacts,
-                {code.lower(): url.get_secret_value() for code, url in self.settings.proxies.items()},
-            ),
-            engines,
+    def _workshop(self) -> Workshop:
+        return Workshop(
+            settings=self.settings,
+            version=own_version(),
+            run_folder=self.run_folder,
+            origins=self.origins,
+            catalog=self.catalog,
+            database=self.database,
+            queue=self.queue,
+            vault=self.vault,
+            accounts=self.account_store,
+            artifacts=self.artifacts,
+            profiles=self.profile_store,
+            webhooks=self.webhook_store,
+            schedules=self.schedules,
+            sender=self.sender,
+            dialects=self.dialects,
         )
-        courier = self._courier()
-        stack.push_async_callback(_ended, asyncio.create_task(courier.run(), name="courier"))
-        upkeep = Upkeep(
-            self.database,
-            self.queue,
-            Retention(self.database, self.artifacts),
-            self.webhook_store,
-            self.schedules,
-            keep_days=self.settings.keep_days,
-            keep_bytes=round(self.settings.keep_gigabytes * 2**30),
-        )
-        await self.queue.work(
-            worker.id,
-            on_task=worker.look,
-            on_delivery=courier.look,
-            on_schedule=self.schedules.on_schedule,
-            on_upkeep=upkeep.run,
-        )
-        stack.push_async_callback(_ended, asyncio.create_task(upkeep.audit(), name="audit"))
-        await worker.start()
-        stack.push_async_callback(worker.stop, self.settings.drain)
 
     def _login_browsers(self) -> LoginBrowsers:
         from server.engines import build_login_browsers  # as above
 
         self.run_folder.mkdir(mode=0o700, exist_ok=True)
         return build_login_browsers(self.settings, self.run_folder, self.origins)
-
-    def _worker_settings(self) -> WorkerSettings:
-        settings = self.settings
-        return WorkerSettings(
-            folder=self.run_folder / "tasks",
-            version=own_version(),
-            slots={"lite": settings.lite_slots, "full": settings.full_slots},
-            everywhere=_limits(lite=settings.lite_everywhere, full=settings.full_everywhere),
-            lease=settings.lease,
-            human_wait=settings.human_wait,
-            fallback=settings.fallback and settings.llm_model is not None,
-            address=settings.worker_address,
-        )
-
-    def _courier(self) -> Courier:
-        patience = Patience(
-            give_up=self.settings.webhook_give_up_hours * 3600, disable=self.settings.webhook_disable_days * 86400
-        )
-        signatures = {name: notices.headers for name, notices in self.dialects.items()}
-        return Courier(self.webhook_store, self.sender, self.vault, self.database.changes, signatures, patience)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def _limits(**limits: int | None) -> Mapping[EngineName, int]:
-    return {cast("EngineName", name): limit for name, limit in limits.items() if limit is not None}
 
 
 def framed_by(wish: str) -> str:

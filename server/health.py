@@ -24,10 +24,11 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The database answers and, where there is a worker, no other can think it dead: else 503."""
+    """The database answers and, where there is to be a worker, it is there and no other can think it dead: else 503."""
     state = reach(request)
-    worker = state["worker"]
-    checks = {"database": await state["database"].answers(), "worker": worker is None or worker.holds_lease()}
+    workshop = state["workshop"]
+    works = workshop is None or (workshop.worker is not None and workshop.worker.holds_lease())
+    checks = {"database": await state["database"].answers(), "worker": works}
     return JSONResponse(checks, 200 if all(checks.values()) else 503)
 
 
@@ -54,8 +55,9 @@ async def gauges(state: State) -> Sequence[Metric]:
     workers = GaugeMetricFamily("webhand_workers", "Workers that have shown themselves.")
     workers.add_metric([], await state["counts"].workers())
     running = GaugeMetricFamily("webhand_running", "Tasks that run in this process.", labels=["engine"])
-    if state["worker"] is not None:
-        for engine, count in state["worker"].load.items():
+    workshop = state["workshop"]
+    if workshop is not None and workshop.worker is not None:
+        for engine, count in workshop.worker.load.items():
             running.add_metric([engine], count)
     return [tasks, depth, age, owed, workers, running]
 

@@ -95,7 +95,7 @@ async def serve(settings: Settings, *, work: bool = True, on_ready: Callable[[Ho
         loop.add_signal_handler(number, stop.set)
     async with serving(settings, work=work) as house:
         on_ready(house)
-        await stop.wait()
+        await stopped(stop, house)
 
 
 async def work_until_stopped(settings: Settings) -> None:
@@ -109,8 +109,19 @@ async def work_until_stopped(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with owned(settings):
-        async with House(settings, settings.public_url or "", work=True).open():
-            await stop.wait()
+        house = House(settings, settings.public_url or "", work=True)
+        async with house.open():
+            await stopped(stop, house)
+
+
+async def stopped(stop: asyncio.Event, house: House) -> None:
+    """Waits until somebody wants the end, or until whoever carries tasks out had to give up."""
+    ends = {asyncio.create_task(stop.wait())}
+    if house.workshop is not None:
+        ends.add(asyncio.create_task(house.workshop.over.wait()))
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
 
 
 @contextlib.contextmanager

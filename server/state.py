@@ -7,7 +7,6 @@ from typing import TypedDict, cast
 from starlette.requests import HTTPConnection
 
 from agent.queue import Queue
-from agent.worker import Worker
 from server.accounts import AccountService
 from server.auth import Verifier
 from server.links import Links
@@ -21,6 +20,7 @@ from server.sign_in.service import SignInService
 from server.signing import Signer
 from server.tasks import TaskService
 from server.webhooks import WebhookService
+from server.workshop import Workshop
 from storage.artifacts import ArtifactStore
 from storage.counts import Counts
 from storage.database import Database
@@ -56,7 +56,7 @@ class State(TypedDict):
     documents: Documents
     queue: Queue
     links: Links
-    worker: Worker | None
+    workshop: Workshop | None
     """None in a front without a worker."""
 
 

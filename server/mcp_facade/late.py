@@ -31,11 +31,15 @@ class LateMcp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands one connection to the facade, once there is one."""
+        router = await self.opened()
+        await router(scope, receive, send)
+
+    async def opened(self) -> Router:
+        """The facade's paths, once it is built."""
         if self._opened is None:
             message = "MCP is served inside `running` only."
             raise RuntimeError(message)
-        router = await asyncio.shield(self._opened)
-        await router(scope, receive, send)
+        return await asyncio.shield(self._opened)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:

@@ -1,0 +1,165 @@
+"""What carries tasks out in a process that works: the engines, the worker, the courier of webhooks, and the upkeep.
+
+It opens beside everything else that starts: a server answers, and accepts tasks, before its engines are imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+import structlog
+
+from agent.deliveries import Courier, Patience
+from agent.engine import EngineName
+from agent.orders import Orders
+from agent.ownership import reap_orphans
+from agent.queue import Queue
+from agent.sender import Sender
+from agent.worker import Worker, WorkerSettings
+from server.schedules import ScheduleService
+from server.settings import Settings
+from server.upkeep import Upkeep
+from server.webhooks import Notices
+from storage.accounts import AccountStore
+from storage.artifacts import ArtifactStore
+from storage.database import Database
+from storage.profiles import ProfileStore
+from storage.retention import Retention
+from storage.runs import RunStore
+from storage.vault import Vault
+from storage.webhooks import WebhookStore
+from tools.catalog import Catalog
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(kw_only=True)
+class Workshop:
+    """Put `running` around the life of a process that works."""
+
+    settings: Settings
+    version: str
+    run_folder: Path
+    origins: Mapping[str, str]
+    catalog: Catalog
+    database: Database
+    queue: Queue
+    vault: Vault
+    accounts: AccountStore
+    artifacts: ArtifactStore
+    profiles: ProfileStore
+    webhooks: WebhookStore
+    schedules: ScheduleService
+    sender: Sender
+    dialects: Mapping[str, Notices]
+    worker: Worker | None = field(default=None, init=False)
+    """None before it is open."""
+    over: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set when it is closed, or could not be opened: `running` raises why."""
+
+    @asynccontextmanager
+    async def running(self, after: Awaitable[object]) -> AsyncGenerator[None]:
+        """Opens, when something else that starts is done, and closes at the end. Raises what kept it from opening."""
+        closing = asyncio.Event()
+        living = asyncio.create_task(self._live(after, closing), name="workshop")
+        try:
+            yield
+        finally:
+            closing.set()
+            await living
+
+    async def _live(self, after: Awaitable[object], closing: asyncio.Event) -> None:
+        try:
+            await after
+            await asyncio.to_thread(import_module, "server.engines")  # in a thread: the loop goes on meanwhile
+            async with contextlib.AsyncExitStack() as stack:
+                await self._open(stack)
+                await closing.wait()
+        finally:
+            self.over.set()
+
+    async def _open(self, stack: contextlib.AsyncExitStack) -> None:
+        from server.engines import build_engines  # only a process that works pays for the engines' imports
+
+        self.run_folder.mkdir(mode=0o700, exist_ok=True)
+        reaped = await asyncio.to_thread(reap_orphans, self.run_folder)
+        if reaped:
+            _log.warning("chromium.orphans_ended", browsers=reaped)
+        engines = build_engines(self.settings, self.run_folder, self.origins)
+        for engine in engines.values():
+            stack.push_async_callback(engine.close)
+        worker = Worker(
+            self._worker_settings(),
+            self.database,
+            RunStore(self.database, self.queue),
+            self.accounts,
+            self.artifacts,
+            self.vault,
+            self._orders(),
+            engines,
+        )
+        courier, upkeep = self._courier(), self._upkeep()
+        stack.push_async_callback(ended, asyncio.create_task(courier.run(), name="courier"))
+        await self.queue.work(
+            worker.id,
+            on_task=worker.look,
+            on_delivery=courier.look,
+            on_schedule=self.schedules.on_schedule,
+            on_upkeep=upkeep.run,
+        )
+        stack.push_async_callback(ended, asyncio.create_task(upkeep.audit(), name="audit"))
+        await worker.start()
+        stack.push_async_callback(worker.stop, self.settings.drain)
+        self.worker = worker
+
+    def _orders(self) -> Orders:
+        proxies = {code.lower(): url.get_secret_value() for code, url in self.settings.proxies.items()}
+        return Orders(self.catalog, self.vault, self.accounts, self.profiles, self.artifacts, proxies)
+
+    def _worker_settings(self) -> WorkerSettings:
+        settings = self.settings
+        return WorkerSettings(
+            folder=self.run_folder / "tasks",
+            version=self.version,
+            slots={"lite": settings.lite_slots, "full": settings.full_slots},
+            everywhere=_limits(lite=settings.lite_everywhere, full=settings.full_everywhere),
+            lease=settings.lease,
+            human_wait=settings.human_wait,
+            fallback=settings.fallback and settings.llm_model is not None,
+            address=settings.worker_address,
+        )
+
+    def _courier(self) -> Courier:
+        patience = Patience(
+            give_up=self.settings.webhook_give_up_hours * 3600, disable=self.settings.webhook_disable_days * 86400
+        )
+        signatures = {name: notices.headers for name, notices in self.dialects.items()}
+        return Courier(self.webhooks, self.sender, self.vault, self.database.changes, signatures, patience)
+
+    def _upkeep(self) -> Upkeep:
+        return Upkeep(
+            self.database,
+            self.queue,
+            Retention(self.database, self.artifacts),
+            self.webhooks,
+            self.schedules,
+            keep_days=self.settings.keep_days,
+            keep_bytes=round(self.settings.keep_gigabytes * 2**30),
+        )
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """Ends a loop and waits until it is gone."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _limits(**limits: int | None) -> Mapping[EngineName, int]:
+    return {cast("EngineName", name): limit for name, limit in limits.items() if limit is not None}
