@@ -201,6 +201,7 @@ class House:
             links=self.links,
             settings=McpSettings.of(self.settings),
             version=own_version(),
+            sign_ins=self.sign_ins,
         )
 
     @property

@@ -21,7 +21,9 @@ class SettingWrong(Exception):
 class Settings(BaseSettings):
     """Webhand's settings. Durations are in seconds unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="WEBHAND_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="WEBHAND_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     # -- where things are
     data: Path = Field(

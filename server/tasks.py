@@ -164,9 +164,13 @@ class TaskService:
         account = await self._accounts.named(caller.owner, site.id, name)
         if account is None:
             raise AccountNotFound.named(name, site.id)
-        if account.status == "error" and account.credentials is None:
-            message = f"Account '{name}' is not logged in any more ({account.error_message or account.error_code}): reconnect it."
-            raise AuthenticationFailed(message, details={"platform": site.id, "accountName": name})
+        if account.status != "active" and account.credentials is None:
+            why = "has not signed in yet"
+            if account.status == "error":
+                why = f"is not logged in any more ({account.error_message or account.error_code})"
+            details = {"platform": site.id, "accountName": name, "accountId": account.id}
+            message = f"Account '{name}' {why}: sign it in at its sign-in page, then try again."
+            raise AuthenticationFailed(message, details=details)
         return account
 
     def _row(

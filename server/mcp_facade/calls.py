@@ -14,6 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from server.accounts import AccountService
 from server.mcp_facade.arguments import input_schema, new_task
 from server.mcp_facade.errands import Errands
+from server.mcp_facade.logins import Logins
 from server.mcp_facade.next import of_account
 from server.mcp_facade.people import People, Question
 from server.mcp_facade.results import Results, refused
@@ -21,10 +22,10 @@ from server.mcp_facade.tasks import TasksExtension, declared
 from server.mcp_facade.tools import Errand, Toolbox, mcp_name
 from server.mcp_facade.visit import LONGEST_WAIT, Context, Visit, visit_of
 from server.mcp_facade.watch import Watch
-from server.tasks import TaskService
+from server.tasks import Created, NewTask, TaskService
 from storage.states import TaskState
 from storage.tables import Task
-from tools.errors import AccountNotFound, Failure, InvalidParameters
+from tools.errors import AccountNotFound, AuthenticationFailed, Failure, Internal, InvalidParameters
 from tools.tool import AnyTool
 
 Answer = types.CallToolResult | types.InputRequiredResult | dict[str, Any]
@@ -70,6 +71,7 @@ class Calls:
         results: Results,
         errands: Errands,
         extension: TasksExtension,
+        logins: Logins,
     ) -> None:
         self._toolbox = toolbox
         self._tasks = tasks
@@ -78,6 +80,7 @@ class Calls:
         self._results = results
         self._errands = errands
         self._extension = extension
+        self._logins = logins
 
     async def call(self, ctx: Context, params: types.CallToolRequestParams) -> Answer:
         """Answers a tools/call. What the caller can mend is a result with `isError`, not an error of the protocol."""
@@ -95,15 +98,25 @@ class Calls:
 
     async def _act(self, ctx: Context, visit: Visit, tool: AnyTool, params: types.CallToolRequestParams) -> Answer:
         wait = Wait(ctx, visit, visit.wait_seconds, creating=True)
-        if params.request_state is not None:
+        if params.request_state is not None and not self._logins.asked(params):
             return await self._follow(wait, await self._errands.task(visit, params.request_state), params)
         visit.need_write()
         asked = new_task(tool, params.arguments or {}, trace(ctx))
-        # A client that goes away at this moment leaves its task behind: it asks again, and finds it.
-        created = await asyncio.shield(self._tasks.create(visit.caller, asked))
+        refusal = await self._logins.answered(visit, params, wait.left)
+        try:
+            created = None if refusal else await self._create(visit, asked)
+        except AuthenticationFailed as failure:
+            refusal = await self._logins.ask(ctx, visit, failure, wait.left, modern=wait.modern)
+            created = None if refusal else await self._create(visit, asked)
+        if created is None:
+            return refusal.answer if refusal else refused(Internal())
         if declared(ctx):
             return await self._extension.created(ctx, created.task)
         return await self._follow(wait, created.task, params, merged=not created.new)
+
+    async def _create(self, visit: Visit, asked: NewTask) -> Created:
+        # A client that goes away at this moment leaves its task behind: it asks again, and finds it.
+        return await asyncio.shield(self._tasks.create(visit.caller, asked))
 
     async def _run(self, ctx: Context, visit: Visit, errand: Errand, params: types.CallToolRequestParams) -> Answer:
         arguments = params.arguments or {}

@@ -27,6 +27,7 @@ from server.mcp_facade.calls import Calls
 from server.mcp_facade.door import McpDoor, Names, lower
 from server.mcp_facade.errands import Errands
 from server.mcp_facade.instructions import INSTRUCTIONS
+from server.mcp_facade.logins import Logins
 from server.mcp_facade.people import People
 from server.mcp_facade.pipe import Pipe
 from server.mcp_facade.prompts import Prompts
@@ -39,6 +40,7 @@ from server.mcp_facade.updates import Updates
 from server.mcp_facade.visit import Context, Welcome, visit_of
 from server.meter import Meter
 from server.settings import Settings
+from server.sign_in.service import SignInService
 from server.signing import Signer
 from server.tasks import TaskService
 from storage.artifacts import ArtifactStore
@@ -100,6 +102,7 @@ class McpFacade:
         settings: McpSettings,
         version: str,
         people: People | None = None,
+        sign_ins: SignInService | None = None,
     ) -> None:
         catalog = tasks.catalog
         self._settings = settings
@@ -117,7 +120,8 @@ class McpFacade:
         results = Results(tasks, artifacts, links, self._people)
         errands = Errands(tasks, accounts, results)
         self._extension = TasksExtension(tasks, self._people, results, errands, keep_days=settings.keep_days)
-        self._calls = Calls(self._toolbox, tasks, accounts, self._people, results, errands, self._extension)
+        logins = Logins(sign_ins, self._people)
+        self._calls = Calls(self._toolbox, tasks, accounts, self._people, results, errands, self._extension, logins)
         self._resources = Resources(tasks, errands, results)
         self._prompts = Prompts(tasks, accounts)
         self._updates = Updates(tasks, self._resources, errands, self._extension)

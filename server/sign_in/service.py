@@ -93,7 +93,15 @@ class SignInService:
             expires=time.time() + self.settings.open,
         )
         self._attempts[attempt.id] = attempt
-        # The token outlives both, so that the page can say how it ended.
+        return self.link(attempt)
+
+    async def allow(self, caller: Caller, attempt: SignIn) -> None:
+        """Raises AccountNotFound where the attempt's account is somebody else's."""
+        await self._accounts.get(caller, attempt.account_id)
+
+    def link(self, attempt: SignIn) -> str:
+        """The attempt's one-time link."""
+        # The token outlives link and browser, so that the page can say how it ended.
         ends = attempt.expires + self.settings.open + self.settings.kept
         return f"{self._public_url}/sign-in/{self._signer.sign(PURPOSE, attempt.id, expires=int(ends))}"
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import mcp_types as types
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -18,6 +19,7 @@ from server.auth import Caller
 from server.sign_in.attempt import SignIn
 from server.sign_in.service import SignInSettings
 from storage.tables import Account
+from tests.server.mcp.client import MODERN, connected, text_of, told
 from tools.errors import AccountNotFound, Conflict
 
 pytestmark = pytest.mark.anyio
@@ -236,3 +238,52 @@ async def test_a_stored_login_that_does_not_hold_is_found_out(house: House, call
     await house.accounts.reconnect(caller, account.id, cookies=cookies)
     checked = await house.sign_ins.check(caller, account.id)
     assert (checked.status, checked.error_code) == ("error", "AUTHENTICATION_FAILED")
+
+
+@pytest.mark.parametrize("era", ["legacy", MODERN])
+async def test_a_tool_call_has_its_account_signed_in_by_the_clients_user_and_goes_on(
+    house: House, secret: str, account: Account, page: Page, era: str
+) -> None:
+    signing_in: list[asyncio.Task[None]] = []
+
+    async def sign_in(url: str) -> None:
+        await log_in(page, await open_browser(page, house, account, url), "alice")
+
+    async def answer(_context: object, asked: types.ElicitRequestParams) -> types.ElicitResult:
+        assert isinstance(asked, types.ElicitRequestURLParams)
+        assert f"'{account.name}' must be signed in to" in asked.message
+        signing_in.append(asyncio.create_task(sign_in(asked.url)))
+        return types.ElicitResult(action="accept")
+
+    async with connected(f"{house.public_url}/mcp", secret, era, elicitation_callback=answer) as client:
+        post = {"accountName": account.name, "text": f"Signed in over MCP, {era}"}
+        result = await client.call_tool("demo_createPost", post)
+    assert told(result)["status"] == "completed", result
+    assert len(signing_in) == 1
+    row = await house.account_store.get(account.id)
+    assert row is not None
+    assert row.identity == "alice"
+
+
+async def test_a_client_that_cannot_ask_gets_the_link_in_words(house: House, secret: str, account: Account) -> None:
+    async with connected(f"{house.public_url}/mcp", secret) as client:
+        answer = await client.call_tool("demo_createPost", {"accountName": account.name, "text": "Not yet"})
+    assert answer.is_error
+    link = next(word for word in text_of(answer).split() if "/sign-in/" in word)
+    async with httpx.AsyncClient() as looker:
+        assert "Open the browser" in (await looker.get(link)).text
+
+
+async def test_a_user_who_does_not_want_to_sign_in_is_not_asked_twice(
+    house: House, secret: str, account: Account
+) -> None:
+    asked: list[object] = []
+
+    async def decline(_context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
+        asked.append(params)
+        return types.ElicitResult(action="decline")
+
+    async with connected(f"{house.public_url}/mcp", secret, elicitation_callback=decline) as client:
+        answer = await client.call_tool("demo_createPost", {"accountName": account.name, "text": "Not yet"})
+    assert "did not want to sign in" in text_of(answer)
+    assert len(asked) == 1
