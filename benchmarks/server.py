@@ -33,6 +33,7 @@ from starlette.routing import Route
 from agent.chromium import Chromium
 from agent.installed import find_chromium
 from server.app import PRACTICE, House
+from server.logs import set_up_logging
 from server.practice.site import Server
 from server.serving import serving
 from server.settings import Settings, read_settings
@@ -301,6 +302,7 @@ HEAD = "| What | Webhand | Alternative | which is | Ratio |\n| --- | --- | --- |
 
 
 async def table() -> str:
+    set_up_logging(settings_in(Path(tempfile.gettempdir())))
     rows = [*await lite(), *await creates(), *await starts(), *await colds()]
     return "\n".join([HEAD, *rows])
 
