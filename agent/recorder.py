@@ -131,7 +131,8 @@ def command(path: Path, viewport: Viewport) -> list[str]:
         f"scale={width}:{height}:force_original_aspect_ratio=decrease:out_range=tv,"
         f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,format=yuv420p"
     )
-    taken = ["-use_wallclock_as_timestamps", "1", "-f", "mjpeg", "-i", "pipe:0"]
+    # The frames' rate is not to be guessed from the first twenty: a page may stand still after one.
+    taken = ["-use_wallclock_as_timestamps", "1", "-fpsprobesize", "0", "-f", "mjpeg", "-i", "pipe:0"]
     coded = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "30", "-bf", "0", "-threads", "1"]
     timed = ["-fps_mode", "vfr", "-video_track_timescale", "1000"]
     written = ["-an", "-fs", str(MAX_BYTES), "-movflags", "+faststart", str(path)]

@@ -35,8 +35,9 @@ async def stage(driven: tuple[Chromium, Browser], tmp_path_factory: pytest.TempP
             desk.show(window)
             recording = assignment.folder / f"{assignment.task_id}.mp4"
             async with asyncio.timeout(60):
-                while not recording.exists():  # noqa: ASYNC110  # the encoder is another process
-                    await asyncio.sleep(0.02)
+                while not await asyncio.to_thread(recording.exists):  # the encoder begins with the second frame
+                    await page.evaluate("document.body.textContent = Math.random()")
+                    await asyncio.sleep(0.05)
             if assignment.parameters == stop:
                 await asyncio.Event().wait()
             desk.show(None)
