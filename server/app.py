@@ -186,9 +186,10 @@ class House:
             SignInSettings(open=settings.sign_in_minutes * 60, at_once=settings.sign_ins),
         )
         self.sign_in_pages = SignInPages(self.sign_ins, self.signer, self.public_url)
-        self.mcp = LateMcp(self._mcp)
+        self.mcp = LateMcp(self.build_mcp)
 
-    def _mcp(self) -> McpFacade:
+    def build_mcp(self) -> McpFacade:
+        """The MCP server over this house's services."""
         from server.mcp_facade.facade import McpFacade, McpSettings  # LateMcp says why
 
         return McpFacade(

@@ -1,4 +1,4 @@
-"""The documents made from the code: docs/rest.md, settings.md, tools.md. `make docs` writes them, `make check` finds stale ones."""
+"""What is made from the code: pages of docs/, and the MCP introduction. `make docs` writes it, `make check` finds what is stale."""
 
 from __future__ import annotations
 
@@ -130,6 +130,13 @@ def rest_page() -> str:
     return "\n".join(lines) + "\n" + CHOICES
 
 
+def introduction_page() -> str:
+    """server/mcp_facade/introduction.json: what the MCP server answers to those who introduce themselves."""
+    from server.introductions import take_down  # only this page needs the whole server
+
+    return json.dumps(take_down(), ensure_ascii=False, indent=1) + "\n"
+
+
 def undocumented_dependencies() -> list[str]:
     """The run-time dependencies that docs/dependencies.md has no line for."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
@@ -142,6 +149,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/rest.md": rest_page,
     "docs/settings.md": settings_page,
     "docs/tools.md": tools_page,
+    "server/mcp_facade/introduction.json": introduction_page,
 }
 
 

@@ -316,8 +316,9 @@ class Internal(Failure):
     code = "INTERNAL_ERROR"
 
 
-def every_failure(root: type[Failure] = Failure) -> Iterator[type[Failure]]:
-    """Each failure class below `root`, for documents and rule tests."""
+def every_failure(root: type[Failure] = Failure, *, elsewhere: bool = False) -> Iterator[type[Failure]]:
+    """Each failure of this module below `root`; those that are defined elsewhere (they share these codes) only if wished."""
     for child in root.__subclasses__():
-        yield child
-        yield from every_failure(child)
+        if elsewhere or child.__module__ == __name__:
+            yield child
+            yield from every_failure(child, elsewhere=elsewhere)

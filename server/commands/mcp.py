@@ -6,7 +6,9 @@ import asyncio
 import shutil
 import signal
 import sys
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -47,13 +49,16 @@ async def _serve(headers: dict[str, str]) -> None:
                 "X-MCP-Wait", str(used.mcp_wait)
             )  # the client's own environment counts, not the server's
 
-        def own() -> AbstractAsyncContextManager[object]:
+        @asynccontextmanager
+        async def own() -> AsyncGenerator[None]:
+            await asyncio.to_thread(import_module, "server.serving")  # in a thread: the client is answered meanwhile
             from server.logs import set_up_logging  # a front before a running server starts faster without it
             from server.serving import serving  # as above
 
             hurried = used.model_copy(update={"port": 0, "drain": min(used.drain, 2.0)})  # clients do not wait long
             set_up_logging(hurried)
-            return serving(hurried)
+            async with serving(hurried):
+                yield
 
         _leave_in_order()
         await serve_stdio(

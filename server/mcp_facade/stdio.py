@@ -2,7 +2,8 @@
 
 The server answers on a Unix socket; when none does, one is started in this process, on the same socket, so that the next client finds
 it. When the server goes away while a client is connected, the next one takes its place: the client is introduced to it again, and
-calls that were under way are answered with an error that says where to look. No message is understood here beyond its id and method.
+calls that were under way are answered with an error that says where to look. No message is understood here beyond its id and method; a
+client that introduces itself while a server of its own is still starting is answered from what the server always says.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from server.mcp_facade.introduction import answer
 
 _URI = "ws://localhost/mcp/pipe"
 _PATIENCE_S = 60.0
@@ -80,15 +83,31 @@ class Front:
         self._stdio = stdio
         self._introduction: str | None = None
         """The client's `initialize`, for the next server. Clients of 2026 and later do not need any."""
+        self._greeted = False
+        """Whether we answered it ourselves: the first server has to hear it too."""
         self._introduced = False
         self._open: dict[str, Message] = {}
         """Requests that await their answer, by id."""
         self._unsent: str | None = None
+        self.silent = True
+        """Whether the client has said nothing yet."""
         self.over = False
+
+    async def greet(self) -> None:
+        """Answers a client that introduces itself before there is a server. May be cancelled while the client is silent."""
+        line = await self._stdio.line()
+        self.silent, self.over, self._unsent = False, line is None, line
+        answered = answer(_parsed(line)) if line is not None else None
+        if line is None or answered is None:
+            return
+        await self._stdio.write(json.dumps(answered))
+        self._unsent = None
+        if _parsed(line).get("method") == "initialize":
+            self._introduction, self._greeted = line, True
 
     async def serve(self, socket: ClientConnection) -> None:
         """Hands messages through until the client or the server goes."""
-        if self._introduced and self._introduction is not None:
+        if self._introduction is not None and (self._introduced or self._greeted):
             await self._introduce(socket, self._introduction)
         to_server = asyncio.create_task(self._to_server(socket))
         to_client = asyncio.create_task(self._to_client(socket))
@@ -141,7 +160,8 @@ class Front:
             await socket.send(introduction)
             while _parsed(await socket.recv(decode=True)).get("id") != wanted:
                 pass
-            await socket.send('{"jsonrpc":"2.0","method":"notifications/initialized"}')
+            if self._introduced:
+                await socket.send('{"jsonrpc":"2.0","method":"notifications/initialized"}')
 
     async def _apologise(self) -> None:
         """Answers what the server that went away can answer no more."""
@@ -160,9 +180,15 @@ async def serve_stdio(
     while the context lasts. `headers`: X-MCP-Toolsets, X-MCP-Readonly, X-MCP-Wait. Raises Refused, and whatever `own` raises.
     """
     front = Front(Stdio())
+    greeting = asyncio.create_task(front.greet(), name="greeting")
     while not front.over:
         async with AsyncExitStack() as stack:
-            socket = await _connected(stack, address, key, own, headers or {})
+            try:
+                socket = await _connected(stack, address, key, own, headers or {})
+            finally:
+                if front.silent:
+                    greeting.cancel()
+                await asyncio.gather(greeting, return_exceptions=True)
             await front.serve(socket)
 
 

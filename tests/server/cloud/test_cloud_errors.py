@@ -107,7 +107,7 @@ async def test_a_defect_is_a_500_that_tells_nothing(tmp_path: Path) -> None:
 
 
 def test_every_failure_has_a_status() -> None:
-    statuses = {failure.__name__: refusals.status_of(failure) for failure in every_failure()}
+    statuses = {failure.__name__: refusals.status_of(failure) for failure in every_failure(elsewhere=True)}
     assert statuses["TaskNotFound"] == statuses["ScheduleNotFound"] == statuses["ProfileNotFound"] == 404
     assert statuses["NotCancellable"] == statuses["Conflict"] == 400
     assert statuses["IdempotencyReused"] == 409

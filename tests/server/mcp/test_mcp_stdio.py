@@ -9,7 +9,7 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +167,12 @@ async def test_nothing_but_the_protocol_is_on_stdout(tmp_path: Path) -> None:
 
 
 async def test_when_the_server_dies_its_clients_go_on_with_the_next(tmp_path: Path) -> None:
-    async with process(tmp_path) as first, process(tmp_path) as second:
-        owner, guest = Talk(first), Talk(second)
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(process(tmp_path))
+        owner = Talk(first)
         await owner.begin()
+        await owner.call("task_list", {})  # now the server is the first one's own
+        guest = Talk(await stack.enter_async_context(process(tmp_path)))
         await guest.begin()
         done = await guest.call(RUN, {"task": "tell:Before"})
         pending = await guest.send("tools/call", {"name": RUN, "arguments": {"task": "step hold"}})

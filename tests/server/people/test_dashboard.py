@@ -210,7 +210,7 @@ async def test_a_person_watches_a_task_from_its_approval_to_its_result(
 
 
 def test_every_failure_of_a_task_comes_with_what_to_do() -> None:
-    codes = {failure.code for failure in every_failure() if failure.__module__ == "tools.errors"} - OF_REQUESTS
+    codes = {failure.code for failure in every_failure()} - OF_REQUESTS
     assert codes <= ADVICE.keys()
 
 
