@@ -102,23 +102,18 @@ class TaskStore:
                 tell(session, QUEUE)
         return task
 
-    async def answered(self, task: Task, idempotency: Idempotency) -> Task | None:
+    async def answered(self, idempotency: Idempotency) -> Task | None:
         """The task that was created under this idempotency key already. Raises IdempotencyClash."""
         async with self._database.writing() as session:
-            return await self._earlier(session, task, idempotency, merge=False)
+            return await self._answered(session, idempotency)
 
     async def _earlier(
         self, session: AsyncSession, task: Task, idempotency: Idempotency | None, *, merge: bool
     ) -> Task | None:
         if idempotency is not None:
-            known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key))
-            if known is not None and known.created_at > now() - IDEMPOTENCY_KEPT:
-                if known.request_hash != idempotency.request_hash:
-                    raise IdempotencyClash
-                return await session.get(Task, known.subject)
+            known = await self._answered(session, idempotency)
             if known is not None:
-                await session.delete(known)
-                await session.flush()
+                return known
         if merge:
             same = select(Task).where(
                 col(Task.key_id) == task.key_id,
@@ -126,6 +121,20 @@ class TaskStore:
                 col(Task.state).in_(OPEN),
             )
             return (await session.execute(same.limit(1))).scalar_one_or_none()
+        return None
+
+    @staticmethod
+    async def _answered(session: AsyncSession, idempotency: Idempotency) -> Task | None:
+        known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key))
+        if known is not None and known.created_at > now() - IDEMPOTENCY_KEPT:
+            if known.request_hash != idempotency.request_hash:
+                raise IdempotencyClash
+            found = await session.get(Task, known.subject)
+            if found is not None:
+                return found
+        if known is not None:
+            await session.delete(known)
+            await session.flush()
         return None
 
     async def get(self, task_id: str, owner: str | None = None) -> Task | None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from server.door import json_body
+from server.door import json_body, sent
 from server.rest.browserman import answers
 from server.rest.browserman.events import EVENTS
 from server.rest.browserman.wire import iso, parsed, present, succeeded
@@ -156,6 +156,7 @@ async def create_webhook(request: Request) -> Response:
         events=body.events,
         secret=body.secret,
         idempotency_key=request.headers.get("idempotency-key"),
+        request=sent(request),
     )
     webhook = await service.create(caller_of(request), asked)
     return _answer(webhook_view(webhook, secret=service.secret(webhook) if body.secret is None else None))
