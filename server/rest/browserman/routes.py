@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import structlog
@@ -18,7 +19,6 @@ from server.new_task import NewTask
 from server.rest.browserman import answers, examples, wire
 from server.rest.endpoint import Endpoint, caller_of, routes
 from server.state import reach
-from storage.states import TaskState
 from storage.tables import Task
 from tools.errors import (
     AccountNotFound,
@@ -90,11 +90,10 @@ async def get_task(request: Request) -> Response:
     if query.wait > 0 and not task.state.final:
         task = await tasks.wait(task, min(query.wait, _LONGEST_WAIT_S))
     shown = answer(await view(request, task))
-    tag = f'"{task.state.value}-{task.step_count}-{task.progress_percentage}-{task.paused_ms}"'
-    if task.state is not TaskState.PENDING:
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag})
-        shown.headers["ETag"] = tag
+    tag = f'"{hashlib.sha256(shown.body).hexdigest()[:32]}"'
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={"ETag": tag})
+    shown.headers["ETag"] = tag
     return shown
 
 
