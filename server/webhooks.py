@@ -17,7 +17,7 @@ from storage.ids import mint
 from storage.tables import Delivery, Task, Webhook, now
 from storage.tasks import IdempotencyClash
 from storage.vault import Vault
-from storage.webhooks import WebhookStore, listeners, owe
+from storage.webhooks import WebhookStore, listeners, owe, tried
 from tools.errors import Conflict, IdempotencyReused, InvalidParameters, NotFound
 
 WebhookDialect = Literal["browserman", "cloud"]
@@ -198,6 +198,7 @@ class WebhookService:
             created_at=begun,
             delivered_at=now() if taken else None,
         )
+        tried(entry, status_code=answer.status_code, error=answer.error, ms=answer.ms)
         await self._webhooks.log(entry)
         if taken:
             await self._webhooks.enable(webhook.id)
