@@ -143,7 +143,7 @@ class Courier:
 
     async def _note(self, attempt: Attempt, answer: Answer) -> None:
         if answer.error is None and answer.status_code is not None:
-            await self._webhooks.delivered(attempt, answer.status_code)
+            await self._webhooks.delivered(attempt, answer.status_code, ms=answer.ms)
             return
         moment = now()
         worn_out = self._patience.worn_out(attempt.delivery, moment)
@@ -153,6 +153,7 @@ class Courier:
             status_code=answer.status_code,
             again=self._patience.again(attempt.delivery, answer, moment),
             patience=timedelta(seconds=self._patience.disable) if worn_out else None,
+            ms=answer.ms,
         )
         if disabled is not None:
             _log.warning("webhook.disabled", webhook=disabled.id, reason=disabled.disabled_reason)

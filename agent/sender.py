@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -40,6 +41,8 @@ class Answer:
     error: str | None = None
     retry_after: int | None = None
     """Seconds that the receiver asked to be left alone for."""
+    ms: int | None = None
+    """How long the call took."""
 
 
 def checked_url(text: str, *, private: bool) -> str:
@@ -103,6 +106,11 @@ class Sender:
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """POSTs these very bytes as JSON. Never raises: whatever happens is an answer."""
+        begun = time.monotonic()
+        answer = await self._send(url, body, headers)
+        return replace(answer, ms=round((time.monotonic() - begun) * 1000))
+
+    async def _send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         try:
             checked_url(url, private=self._private)
             async with asyncio.timeout(self._limit):

@@ -11,12 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.engine import Login
 from server.auth import Caller
+from server.idempotency import Fingerprints, once
 from storage.accounts import AccountBusy, AccountStore, AccountTaken
 from storage.ids import mint
 from storage.tables import Account
+from storage.tasks import IdempotencyClash
 from storage.vault import Vault
 from tools.catalog import Catalog
-from tools.errors import AccountNotFound, Conflict, InvalidParameters
+from tools.errors import AccountNotFound, Conflict, IdempotencyReused, InvalidParameters
 from tools.site import Site
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
@@ -31,6 +33,7 @@ class AccountService:
         self._accounts = accounts
         self._vault = vault
         self._catalog = catalog
+        self._fingerprints = Fingerprints(vault)
 
     async def create(
         self,
@@ -43,10 +46,13 @@ class AccountService:
         credentials: Mapping[str, str] | None = None,
         identity: str | None = None,
         approval: bool = False,
+        idempotency_key: str | None = None,
+        request: Any = None,
     ) -> Account:
         """A new account: `active` with a login state or credentials, else `pending` until somebody signs in.
 
-        Raises PlatformNotFound, InvalidParameters, or Conflict when the name is taken.
+        Or the one that already answers the `request` (the body as it was sent) under its idempotency key. Raises PlatformNotFound,
+        InvalidParameters, IdempotencyReused, or Conflict when the name is taken.
         """
         caller.need("write")
         site = self._site(platform)
@@ -69,7 +75,10 @@ class AccountService:
             approval=approval,
         )
         try:
-            return await self._accounts.add(account)
+            asked = once(caller, idempotency_key, account.id, self._fingerprints.of(["account", request]))
+            return await self._accounts.add(account, asked)
+        except IdempotencyClash:
+            raise IdempotencyReused from None
         except AccountTaken:
             message = f"There is an account '{name}' for platform '{site.id}' already: choose another name, or delete that one."
             raise Conflict(message, details={"platform": site.id, "accountName": name}) from None
@@ -85,7 +94,7 @@ class AccountService:
     ) -> Account:
         """Gives an account a new login. Raises AccountNotFound or InvalidParameters."""
         caller.need("write")
-        account = await self.get(caller, account_id)
+        account = await self.mine(caller, account_id)
         state = login_state(cookies, storage_state, self._site(account.platform))
         if not state and not credentials:
             message = "Give 'cookies', 'storageState' or 'credentials'."
@@ -96,7 +105,7 @@ class AccountService:
         if state:
             await self._accounts.change(account.id, auth_method="cookies")
         await self._accounts.connect(account.id, self._vault.seal(state) if state else None, None)
-        return await self.get(caller, account_id)
+        return await self.mine(caller, account_id)
 
     async def signed_in(self, account_id: str, state: Mapping[str, Any], identity: str | None) -> None:
         """A person signed in on a page: keeps the login."""
@@ -124,6 +133,10 @@ class AccountService:
     async def get(self, caller: Caller, account_id: str) -> Account:
         """The caller's account. Raises AccountNotFound."""
         caller.need("read")
+        return await self.mine(caller, account_id)
+
+    async def mine(self, caller: Caller, account_id: str) -> Account:
+        """The caller's account, for a verb that has a scope of its own. Raises AccountNotFound."""
         account = await self._accounts.get(account_id, caller.owner)
         if account is None:
             message = f"Account '{account_id}' not found"
@@ -141,7 +154,7 @@ class AccountService:
     async def delete(self, caller: Caller, account_id: str) -> None:
         """Removes the account and all its secrets, for good. Raises AccountNotFound, or Conflict while it has open tasks."""
         caller.need("write")
-        account = await self.get(caller, account_id)
+        account = await self.mine(caller, account_id)
         try:
             await self._accounts.delete(account.id)
         except AccountBusy:

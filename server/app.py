@@ -26,6 +26,7 @@ from server.auth import Verifier
 from server.dashboard.routes import dashboard_routes
 from server.door import Door
 from server.files import FILE_ROUTES
+from server.guards import TaskLimits
 from server.health import HEALTH_ROUTES
 from server.links import Links
 from server.live.tasks import LiveSettings
@@ -50,7 +51,7 @@ from server.sign_in.pages import SignInPages
 from server.sign_in.service import SignInService, SignInSettings
 from server.signing import Signer
 from server.state import State
-from server.tasks import TaskLimits, TaskService
+from server.tasks import TaskService
 from server.webhooks import Owing, WebhookService
 from server.workshop import Workshop, ended
 from storage.accounts import AccountStore
@@ -224,7 +225,7 @@ class House:
             "artifacts": self.artifacts,
             "counts": Counts(self.database),
             "profiles": self.profile_store,
-            "browser_profiles": ProfileService(self.profile_store),
+            "browser_profiles": ProfileService(self.profile_store, self.vault),
             "schedules": self.schedules,
             "models": Models(self.settings),
             "webhooks": self.webhooks,

@@ -17,6 +17,7 @@ from server.state import reach
 from tools.errors import BodyTooLarge, InvalidParameters, UnsupportedType
 
 _SAFE_ID = re.compile(r"[\w.:-]{1,128}")
+_BODY = "webhand.body"
 _log = structlog.get_logger("server.requests")
 
 
@@ -40,10 +41,17 @@ async def json_body(request: Request, limit: int | None = None) -> Any:
         raise UnsupportedType
     raw = await read_body(request, limit or reach(request)["settings"].max_body)
     try:
-        return json.loads(raw) if raw.strip() else {}
+        found = json.loads(raw) if raw.strip() else {}
     except (ValueError, RecursionError):
         message = "The body is not valid JSON."
         raise InvalidParameters(message) from None
+    request.scope[_BODY] = found
+    return found
+
+
+def sent(request: Request) -> Any:
+    """The JSON body as it was sent, once `json_body` has read it."""
+    return request.scope.get(_BODY)
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.auth import Caller
-from server.idempotency import asked_once
+from server.idempotency import Fingerprints, once
 from storage.ids import mint_uuid
 from storage.profiles import ProfileStore
 from storage.tables import Profile
 from storage.tasks import IdempotencyClash
+from storage.vault import Vault
 from tools.errors import IdempotencyReused, NotFound
 
 _DEFAULT_NAME = "Default"
@@ -23,16 +24,23 @@ class ProfileNotFound(NotFound):
 class ProfileService:
     """Profiles, as every facade sees them. The login in one never comes out."""
 
-    def __init__(self, profiles: ProfileStore) -> None:
+    def __init__(self, profiles: ProfileStore, vault: Vault) -> None:
         self._profiles = profiles
+        self._fingerprints = Fingerprints(vault)
 
     async def create(
-        self, caller: Caller, name: str, values: Mapping[str, Any], idempotency_key: str | None = None
+        self,
+        caller: Caller,
+        name: str,
+        values: Mapping[str, Any],
+        idempotency_key: str | None = None,
+        request: Any = None,
     ) -> Profile:
-        """A new profile; `values` are columns. Raises InvalidParameters or IdempotencyReused."""
+        """A new profile; `values` are columns, `request` the body as it was sent. Raises InvalidParameters or IdempotencyReused."""
         caller.need("write")
         profile = Profile(id=mint_uuid(), owner=caller.owner, name=name, **values)
-        asked = asked_once(caller, idempotency_key, profile.id, ["profile", name, values])
+        fingerprint = self._fingerprints.of(["profile", name, values, request])
+        asked = once(caller, idempotency_key, profile.id, fingerprint)
         try:
             return await self._profiles.add(profile, asked)
         except IdempotencyClash:
@@ -41,6 +49,9 @@ class ProfileService:
     async def get(self, caller: Caller, profile_id: str) -> Profile:
         """The caller's profile. Raises ProfileNotFound."""
         caller.need("read")
+        return await self._mine(caller, profile_id)
+
+    async def _mine(self, caller: Caller, profile_id: str) -> Profile:
         profile = await self._profiles.get(profile_id, caller.owner)
         if profile is None:
             raise ProfileNotFound
@@ -54,14 +65,14 @@ class ProfileService:
     async def change(self, caller: Caller, profile_id: str, values: Mapping[str, Any]) -> Profile:
         """Changes columns. Raises ProfileNotFound."""
         caller.need("write")
-        await self.get(caller, profile_id)
+        await self._mine(caller, profile_id)
         await self._profiles.change(profile_id, values)
-        return await self.get(caller, profile_id)
+        return await self._mine(caller, profile_id)
 
     async def delete(self, caller: Caller, profile_id: str) -> None:
         """Removes it with its login, for good. Raises ProfileNotFound."""
         caller.need("write")
-        await self._profiles.delete((await self.get(caller, profile_id)).id)
+        await self._profiles.delete((await self._mine(caller, profile_id)).id)
 
     async def chosen(self, caller: Caller, profile_id: str | None, *, keeps: bool) -> Profile | None:
         """The profile that a task runs with: the named one, else the default one, which is made when the task `keeps` its login.
@@ -69,7 +80,7 @@ class ProfileService:
         Raises ProfileNotFound.
         """
         if profile_id is not None:
-            return await self.get(caller, profile_id)
+            return await self._mine(caller, profile_id)
         default = await self._profiles.default(caller.owner)
         if default is None and keeps:
             default = await self._profiles.add(

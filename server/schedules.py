@@ -16,8 +16,9 @@ from typing import Any
 import structlog
 
 from server.auth import Caller
-from server.idempotency import asked_once
-from server.tasks import NewTask, TaskService
+from server.idempotency import Fingerprints, once
+from server.new_task import NewTask
+from server.tasks import TaskService
 from server.timing import TICK, Timing, first
 from storage.ids import mint_uuid
 from storage.keys import KeyStore
@@ -75,9 +76,12 @@ class ScheduleService:
         self._tasks = tasks
         self._keys = keys
         self._vault = vault
+        self._fingerprints = Fingerprints(vault)
 
-    async def create(self, caller: Caller, new: NewSchedule, idempotency_key: str | None = None) -> Schedule:
-        """A new schedule. Raises InvalidParameters or IdempotencyReused."""
+    async def create(
+        self, caller: Caller, new: NewSchedule, idempotency_key: str | None = None, request: Any = None
+    ) -> Schedule:
+        """A new schedule; `request`: the body as it was sent. Raises InvalidParameters or IdempotencyReused."""
         caller.need("write")
         new.timing.check()
         schedule = Schedule(
@@ -100,8 +104,8 @@ class ScheduleService:
             end_at=new.timing.end_at,
             next_run_at=first(new.timing),
         )
-        request = ["schedule", new.task, new.timing.kind, new.timing.interval_minutes, new.timing.cron, new.asked]
-        idempotency = asked_once(caller, idempotency_key, schedule.id, request)
+        asked = request if request is not None else told(new)
+        idempotency = once(caller, idempotency_key, schedule.id, self._fingerprints.of(["schedule", asked]))
         try:
             return await self._schedules.add(schedule, idempotency)
         except IdempotencyClash:
@@ -110,6 +114,9 @@ class ScheduleService:
     async def get(self, caller: Caller, schedule_id: str) -> Schedule:
         """The caller's schedule. Raises ScheduleNotFound."""
         caller.need("read")
+        return await self._mine(caller, schedule_id)
+
+    async def _mine(self, caller: Caller, schedule_id: str) -> Schedule:
         schedule = await self._schedules.get(schedule_id, caller.owner)
         if schedule is None:
             raise ScheduleNotFound
@@ -123,7 +130,7 @@ class ScheduleService:
     async def change(self, caller: Caller, schedule_id: str, change: Change) -> Schedule:
         """Changes a schedule; a new timing counts from now on. Raises ScheduleNotFound or InvalidParameters."""
         caller.need("write")
-        schedule = await self.get(caller, schedule_id)
+        schedule = await self._mine(caller, schedule_id)
         changed = await self._schedules.change(schedule.id, changed_columns(schedule, change))
         if changed is None:
             raise ScheduleNotFound
@@ -132,7 +139,7 @@ class ScheduleService:
     async def delete(self, caller: Caller, schedule_id: str) -> None:
         """Removes a schedule; what it has started goes on. Raises ScheduleNotFound."""
         caller.need("write")
-        await self._schedules.delete((await self.get(caller, schedule_id)).id)
+        await self._schedules.delete((await self._mine(caller, schedule_id)).id)
 
     # -- when one is due ------------------------------------------------------------------------------------------------
 
@@ -199,6 +206,12 @@ class ScheduleService:
             idempotency_key=f"schedule {schedule.id} {due.isoformat()}",
             merge=False,  # the same task again is the very point
         )
+
+
+def told(new: NewSchedule) -> list[Any]:
+    """Everything that makes it this very schedule; a start that nobody named is none."""
+    timing = [new.timing.kind, new.timing.interval_minutes, new.timing.cron]
+    return [new.task, timing, new.asked, new.options, new.share, new.secrets, new.labels]
 
 
 def changed_columns(schedule: Schedule, change: Change) -> dict[str, Any]:

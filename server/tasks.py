@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
-
-from pydantic import ValidationError
+from typing import Any
 
 from agent.engine import EngineName
 from server.auth import Caller
+from server.guards import Guards, TaskLimits
+from server.idempotency import Fingerprints, digest, once
+from server.new_task import NewTask, engine_for, preview, timeout_for, validated
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
 from storage.database import Database
@@ -27,65 +26,16 @@ from tools.errors import (
     AccountNotFound,
     AuthenticationFailed,
     Conflict,
-    DuplicateContent,
     IdempotencyReused,
     InvalidParameters,
     NotCancellable,
-    RateLimited,
     TaskNotFound,
 )
-from tools.site import Caps, Site
+from tools.site import Site
 from tools.tool import AnyTool, Parameters
 
-Dialect = Literal["browserman", "cloud", "mcp", "command", "schedule"]
-DEFAULT_TIMEOUT_MS: Mapping[EngineName, int] = {"lite": 120_000, "full": 300_000}
-MAX_TIMEOUT_MS: Mapping[EngineName, int] = {"lite": 300_000, "full": 600_000}
-_LEAST_TIMEOUT_MS = 1000
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _FOLLOW_S = 2.0
 _LANDING_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class TaskLimits:
-    """What the settings say of tasks."""
-
-    max_pending: int = 10_000
-    duplicate_hours: float = 24
-    merge_identical: bool = False
-    caps: bool = True
-    approval: bool = False
-    origins: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTask:
-    """What is asked for, whichever facade it came through."""
-
-    dialect: Dialect
-    platform: str
-    tool: str
-    parameters: Mapping[str, Any]
-    account_name: str | None = None
-    engine: EngineName | None = None
-    timeout_ms: int | None = None
-    most_timeout_ms: int | None = None
-    """How long it may take at the most, where the dialect does not have the Tasks API's limits (contract 1.3)."""
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    secrets: Mapping[str, str] | None = None
-    labels: Mapping[str, str] | None = None
-    profile_id: str | None = None
-    schedule_id: str | None = None
-    share: bool = False
-    dry_run: bool = False
-    approval: bool | None = None
-    """None: as the account, the key and the settings say."""
-    allow_duplicate: bool = False
-    priority: int = 100
-    idempotency_key: str | None = None
-    merge: bool | None = None
-    """Whether an identical task of the same key that is still open is answered with; None: as the settings say."""
-    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +66,8 @@ class TaskService:
         self._vault = vault
         self.catalog = catalog
         self._limits = limits
+        self._guards = Guards(tasks, limits)
+        self._fingerprints = Fingerprints(vault)
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
@@ -126,19 +78,23 @@ class TaskService:
         IdempotencyReused.
         """
         caller.need("write")
+        fingerprint = self._fingerprints.of(asked.told())
+        idempotency = once(caller, asked.idempotency_key, "", fingerprint)
+        known = await self._known(idempotency)
+        if known is not None:
+            return Created(known, new=False)
         tool = self.catalog.tool(asked.platform, asked.tool)
         site = self.catalog.site(tool.platform)
         parameters = validated(tool, asked.parameters)
         account = await self._account(caller, tool, site, asked.account_name)
         engine = engine_for(tool, asked.engine)
         task = self._row(caller, asked, tool, parameters, account, engine)
-        idempotency = self._idempotency(caller, asked, task)
-        known = await self._known(task, idempotency)
-        if known is not None:
-            return Created(known, new=False)
+        task.request_hash = fingerprint
+        if idempotency is not None:
+            idempotency.subject = task.id
         if tool.writes and account is not None and not asked.dry_run:
-            await self._guard(task, site, account, allow_duplicate=asked.allow_duplicate)
-        await self._admit(engine)
+            await self._guards.check(task, site, account, allow_duplicate=asked.allow_duplicate)
+        await self._guards.admit(engine)
         merge = self._limits.merge_identical if asked.merge is None else asked.merge
         try:
             stored = await self._tasks.add(task, idempotency, merge=merge)
@@ -146,12 +102,12 @@ class TaskService:
             raise IdempotencyReused from None
         return Created(stored, new=stored.id == task.id)
 
-    async def _known(self, task: Task, idempotency: Idempotency | None) -> Task | None:
-        """The task of an earlier request with this idempotency key: before the guards, which that very task would trip."""
+    async def _known(self, idempotency: Idempotency | None) -> Task | None:
+        """The task of an earlier request with this idempotency key: before anything that this very task may have changed since."""
         if idempotency is None:
             return None
         try:
-            return await self._tasks.answered(task, idempotency)
+            return await self._tasks.answered(idempotency)
         except IdempotencyClash:
             raise IdempotencyReused from None
 
@@ -210,7 +166,6 @@ class TaskService:
             paused_at=now() if wants_approval else None,
             progress_word="waiting_for_human" if wants_approval else "queued",
             labels=dict(asked.labels) if asked.labels is not None else None,
-            request_hash=digest([asked.dialect, tool.name, account.id if account else None, sent, options, engine]),
             content_hash=digest(tool.content(parameters)) if tool.content is not None else None,
             share_token=secrets.token_urlsafe(24) if asked.share else None,
             schedule_id=asked.schedule_id,
@@ -225,54 +180,15 @@ class TaskService:
         )
         return demanded or bool(asked.approval)
 
-    def _idempotency(self, caller: Caller, asked: NewTask, task: Task) -> Idempotency | None:
-        if asked.idempotency_key is None:
-            return None
-        if not 0 < len(asked.idempotency_key) <= 255:  # as the column
-            message = "An Idempotency-Key has 1 to 255 characters."
-            raise InvalidParameters(message)
-        return Idempotency(
-            key_id=caller.key_id,
-            idempotency_key=asked.idempotency_key,
-            request_hash=task.request_hash or "",
-            subject=task.id,
-        )
-
-    async def _guard(self, task: Task, site: Site, account: Account, *, allow_duplicate: bool) -> None:
-        hours = self._limits.duplicate_hours
-        if task.effect == "publish" and task.content_hash is not None and hours and not allow_duplicate:
-            since = now() - timedelta(hours=hours)
-            same = await self._tasks.same_content(account.id, task.tool, task.content_hash, since)
-            if same is not None and not same.options.get("dry_run"):
-                message = (
-                    f"Account '{account.name}' published this very text in the last {hours:g} hours, or is about to "
-                    f"(task {same.id}): change it, or send 'allowDuplicate': true."
-                )
-                raise DuplicateContent(message, details={"taskId": same.id})
-        if self._limits.caps:
-            await self._cap(site.engage if task.effect == "engage" else site.publish, task.effect, account)
-
-    async def _cap(self, caps: Caps, effect: str, account: Account) -> None:
-        kinds = ["engage"] if effect == "engage" else ["publish", "delete"]
-        moment = now()
-        acts = await self._tasks.acts(account.id, kinds, moment - _DAY)
-        for limit, window, word in ((caps.hourly, _HOUR, "hour"), (caps.daily, _DAY, "day")):
-            recent = [act for act in acts if act >= moment - window]
-            if len(recent) >= limit:
-                wait = max(1, round((recent[-limit] + window - moment).total_seconds()))
-                message = f"Account '{account.name}' may do {limit} of these per {word}: wait {wait} seconds."
-                raise RateLimited(message, retry_after=wait, details={"limit": limit, "per": word})
-
-    async def _admit(self, engine: EngineName) -> None:
-        if (await self._tasks.waiting()).get(engine, 0) >= self._limits.max_pending:
-            message = "Too many tasks are waiting already: try again in a while."
-            raise RateLimited(message, retry_after=30)
-
     # -- looking ------------------------------------------------------------------------------------------------------
 
     async def get(self, caller: Caller, task_id: str) -> Task:
         """The caller's task. Raises TaskNotFound."""
         caller.need("read")
+        return await self.mine(caller, task_id)
+
+    async def mine(self, caller: Caller, task_id: str) -> Task:
+        """The caller's task, for a verb that has a scope of its own. Raises TaskNotFound."""
         task = await self._tasks.get(task_id, caller.owner)
         if task is None:
             raise TaskNotFound(details={"taskId": task_id})
@@ -331,7 +247,7 @@ class TaskService:
     async def cancel(self, caller: Caller, task_id: str) -> Task:
         """Cancels, and waits until it has landed. Raises TaskNotFound or NotCancellable."""
         caller.need("write")
-        task = await self.get(caller, task_id)
+        task = await self.mine(caller, task_id)
         asked = await self._tasks.cancel(task.id)
         if asked is None:
             message = (
@@ -347,7 +263,7 @@ class TaskService:
     async def pause(self, caller: Caller, task_id: str) -> Task:
         """Asks for a pause between two steps. Raises TaskNotFound or Conflict."""
         caller.need("write")
-        task = await self.get(caller, task_id)
+        task = await self.mine(caller, task_id)
         paused = await self._tasks.ask_pause(task.id)
         if paused is None:
             message = f"The task is {task.state.value}: only a pending or running task can be paused."
@@ -357,7 +273,7 @@ class TaskService:
     async def resume(self, caller: Caller, task_id: str) -> Task:
         """Lets a paused task go on. Raises TaskNotFound or Conflict; a task that waits for approval needs `approve`."""
         caller.need("write")
-        task = await self.get(caller, task_id)
+        task = await self.mine(caller, task_id)
         if task.pause_reason == "approval":
             message = "The task waits for approval: approve or reject it."
             raise Conflict(message, details={"taskId": task_id})
@@ -366,7 +282,7 @@ class TaskService:
     async def approve(self, caller: Caller, task_id: str) -> Task:
         """Lets a task that waits for approval into the queue. Needs the scope admin, or the caller could approve its own."""
         caller.need("admin")
-        task = await self.get(caller, task_id)
+        task = await self.mine(caller, task_id)
         if task.pause_reason != "approval":
             message = "The task does not wait for approval."
             raise Conflict(message, details={"taskId": task_id, "state": task.state.value})
@@ -375,7 +291,7 @@ class TaskService:
     async def reject(self, caller: Caller, task_id: str) -> Task:
         """Cancels a task that waits for approval."""
         caller.need("admin")
-        task = await self.get(caller, task_id)
+        task = await self.mine(caller, task_id)
         if task.pause_reason != "approval":
             message = "The task does not wait for approval."
             raise Conflict(message, details={"taskId": task_id, "state": task.state.value})
@@ -384,10 +300,10 @@ class TaskService:
     async def share(self, caller: Caller, task_id: str, *, public: bool) -> Task:
         """Publishes the task under an unguessable token, or revokes that."""
         caller.need("write")
-        task = await self.get(caller, task_id)
+        task = await self.mine(caller, task_id)
         token = (task.share_token or secrets.token_urlsafe(24)) if public else None
         await self._tasks.share(task.id, token)
-        return await self.get(caller, task_id)
+        return await self.mine(caller, task_id)
 
     async def _go_on(self, task: Task) -> Task:
         resumed = await self._tasks.ask_resume(task.id)
@@ -405,58 +321,3 @@ class TaskService:
                 if reached(seen) or left <= 0:
                     return seen
                 await follower.changed(min(left, _FOLLOW_S))
-
-
-def validated(tool: AnyTool, parameters: Mapping[str, Any]) -> Parameters:
-    """The parameters as the tool's model. Raises InvalidParameters that names each field and what is wrong with it."""
-    try:
-        model: Parameters = tool.parameters.model_validate(dict(parameters))
-    except ValidationError as error:
-        raise invalid(error) from None
-    if tool.check is not None:
-        tool.check(model)
-    return model
-
-
-def invalid(error: ValidationError, where: str = "parameters") -> InvalidParameters:
-    """A validation error as one sentence a field, without the values, which may be secret."""
-    fields = {".".join(map(str, item["loc"])) or where: complaint(item) for item in error.errors(include_input=False)}
-    message = "; ".join(f"{name}: {what}" for name, what in fields.items())
-    return InvalidParameters(message, details={"fields": fields})
-
-
-def complaint(item: Any) -> str:
-    """Pydantic's words for one fault, without its prefix for our own."""
-    if item["type"] == "extra_forbidden":
-        return "is not known here: check the spelling"
-    return str(item["msg"]).removeprefix("Value error, ")
-
-
-def engine_for(tool: AnyTool, wished: EngineName | None) -> EngineName:
-    """The engine: the wished one, else lite where there is a playbook. Raises InvalidParameters where lite cannot do it."""
-    if wished == "lite" and tool.playbook is None:
-        message = f"'{tool.name}' has no playbook: only the engine 'full' can do it."
-        raise InvalidParameters(message, details={"field": "preferredEngine"})
-    return wished or ("full" if tool.playbook is None else "lite")
-
-
-def timeout_for(engine: EngineName, wished: int | None, most: int | None = None) -> int:
-    """The time-out in ms (contract 1.3). More than the most is brought down to it: the documents name no error for it."""
-    if wished is None:
-        return DEFAULT_TIMEOUT_MS[engine]
-    if wished < _LEAST_TIMEOUT_MS:
-        message = f"'timeout' is in milliseconds and must be at least {_LEAST_TIMEOUT_MS}."
-        raise InvalidParameters(message, details={"field": "timeout"})
-    return min(wished, most or MAX_TIMEOUT_MS[engine])
-
-
-def preview(tool: AnyTool, parameters: Parameters) -> str:
-    """What a person sees who must approve."""
-    content = tool.content(parameters) if tool.content is not None else tool.goal(parameters)
-    return f"{tool.summary} {content}"
-
-
-def digest(value: Any) -> str:
-    """A hash of a JSON value."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent.sender import Answer, Sender, checked_url
 from server.auth import Caller
+from server.idempotency import Fingerprints, once
 from storage.ids import mint
-from storage.tables import Delivery, Idempotency, Task, Webhook, now
+from storage.tables import Delivery, Task, Webhook, now
 from storage.tasks import IdempotencyClash
 from storage.vault import Vault
-from storage.webhooks import WebhookStore, listeners, owe
+from storage.webhooks import WebhookStore, listeners, owe, tried
 from tools.errors import Conflict, IdempotencyReused, InvalidParameters, NotFound
 
 WebhookDialect = Literal["browserman", "cloud"]
@@ -71,6 +70,8 @@ class NewWebhook:
     secret: str | None = None
     """None: one is made."""
     idempotency_key: str | None = None
+    request: Any = None
+    """The body as it was sent: what the idempotency key stands for."""
 
 
 class WebhookService:
@@ -91,6 +92,7 @@ class WebhookService:
         self._vault = vault
         self._dialects = dialects
         self._private = private
+        self._fingerprints = Fingerprints(vault)
 
     async def create(self, caller: Caller, asked: NewWebhook) -> Webhook:
         """A new webhook, or the one that already answers the request.
@@ -108,7 +110,8 @@ class WebhookService:
             events=checked_events(asked.events, notices),
             secret=self._vault.seal({"secret": checked_secret(secret)}),
         )
-        idempotency = _idempotency(caller, asked, webhook)
+        told = asked.request if asked.request is not None else [asked.url, asked.dialect, asked.events, asked.secret]
+        idempotency = once(caller, asked.idempotency_key, webhook.id, self._fingerprints.of(["webhook", told]))
         try:
             known = await self._webhooks.answered(idempotency) if idempotency is not None else None
             if known is not None:
@@ -134,6 +137,9 @@ class WebhookService:
     async def get(self, caller: Caller, webhook_id: str) -> Webhook:
         """The caller's webhook. Raises NotFound."""
         caller.need("read")
+        return await self._mine(caller, webhook_id)
+
+    async def _mine(self, caller: Caller, webhook_id: str) -> Webhook:
         webhook = await self._webhooks.get(webhook_id, caller.owner)
         if webhook is None:
             message = f"Webhook '{webhook_id}' not found"
@@ -148,7 +154,7 @@ class WebhookService:
     async def delete(self, caller: Caller, webhook_id: str) -> None:
         """Removes a webhook with its log; nothing more is sent to it. Raises NotFound."""
         caller.need("write")
-        webhook = await self.get(caller, webhook_id)
+        webhook = await self._mine(caller, webhook_id)
         await self._webhooks.delete(webhook.id)
 
     async def deliveries(
@@ -161,7 +167,7 @@ class WebhookService:
     async def replay(self, caller: Caller, webhook_id: str, delivery_id: str) -> Delivery:
         """Owes the same body once more, as a new entry of the log. Raises NotFound, or Conflict for a disabled webhook."""
         caller.need("write")
-        webhook = await self.get(caller, webhook_id)
+        webhook = await self._mine(caller, webhook_id)
         if webhook.disabled_at is not None:
             message = "This webhook is disabled: a test event that it takes enables it again."
             raise Conflict(message, details={"webhookId": webhook_id, "reason": webhook.disabled_reason})
@@ -174,7 +180,7 @@ class WebhookService:
     async def test(self, caller: Caller, webhook_id: str) -> Delivery:
         """Sends the test event now and returns its entry in the log. One that is taken enables a disabled webhook."""
         caller.need("write")
-        webhook = await self.get(caller, webhook_id)
+        webhook = await self._mine(caller, webhook_id)
         notices = self._dialects[webhook.dialect]
         event, body = notices.test(now())
         begun = now()
@@ -192,6 +198,7 @@ class WebhookService:
             created_at=begun,
             delivered_at=now() if taken else None,
         )
+        tried(entry, status_code=answer.status_code, error=answer.error, ms=answer.ms)
         await self._webhooks.log(entry)
         if taken:
             await self._webhooks.enable(webhook.id)
@@ -226,18 +233,3 @@ def checked_secret(secret: str) -> str:
         message = "'secret' is a text of 1 to 1024 bytes; leave it out to get one."
         raise InvalidParameters(message, details={"fields": {"secret": message}})
     return secret
-
-
-def _idempotency(caller: Caller, asked: NewWebhook, webhook: Webhook) -> Idempotency | None:
-    if asked.idempotency_key is None:
-        return None
-    if not 0 < len(asked.idempotency_key) <= 255:  # as the column
-        message = "An Idempotency-Key has 1 to 255 characters."
-        raise InvalidParameters(message)
-    request = json.dumps(["webhook", webhook.url, webhook.dialect, webhook.events, asked.secret])
-    return Idempotency(
-        key_id=caller.key_id,
-        idempotency_key=asked.idempotency_key,
-        request_hash=hashlib.sha256(request.encode()).hexdigest(),
-        subject=webhook.id,
-    )

@@ -9,8 +9,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from storage.database import Database
+from storage.idempotency import answered
 from storage.states import OPEN
-from storage.tables import Account, Task
+from storage.tables import Account, Idempotency, Task
+from storage.tasks import IdempotencyClash
 
 
 class AccountTaken(Exception):
@@ -27,14 +29,33 @@ class AccountStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, account: Account) -> Account:
-        """Stores a new account. Raises AccountTaken."""
+    async def add(self, account: Account, idempotency: Idempotency | None = None) -> Account:
+        """Stores a new account, or gives back the one that answers the request already. Raises AccountTaken or IdempotencyClash."""
         try:
-            async with self._database.writing() as session:
-                session.add(account)
+            return await self._add(account, idempotency)
         except IntegrityError as error:
-            raise AccountTaken from error
-        return account
+            # Either the name is taken, or the same request at the same moment was first.
+            known = await self._answered(idempotency) if idempotency is not None else None
+            if known is None:
+                raise AccountTaken from error
+            return known
+
+    async def _add(self, account: Account, idempotency: Idempotency | None) -> Account:
+        async with self._database.writing() as session:
+            earlier = await answered(session, idempotency) if idempotency is not None else None
+            known = await session.get(Account, earlier) if earlier is not None else None
+            if known is None:
+                session.add(account)
+            return known or account
+
+    async def _answered(self, idempotency: Idempotency) -> Account | None:
+        async with self._database.reading() as session:
+            known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key))
+            if known is None:
+                return None
+            if known.request_hash != idempotency.request_hash:
+                raise IdempotencyClash
+            return await session.get(Account, known.subject)
 
     async def get(self, account_id: str, owner: str | None = None) -> Account | None:
         """The account, if the owner has it."""

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from storage.database import Database
+from storage.idempotency import answered
 from storage.ids import mint
-from storage.tables import Artifact
+from storage.tables import Artifact, Idempotency
 
 _ENDINGS = {"image/jpeg": ".jpg", "image/png": ".png", "video/mp4": ".mp4", "video/webm": ".webm", "image/gif": ".gif"}
 
@@ -42,11 +44,22 @@ class ArtifactStore:
         await self.add(artifact)
         return artifact
 
-    async def add(self, artifact: Artifact) -> Artifact:
-        """Stores the row."""
+    async def add(self, artifact: Artifact, idempotency: Idempotency | None = None) -> Artifact:
+        """Stores the row, or gives back the one that answers the request already. Raises IdempotencyClash."""
+        try:
+            return await self._add(artifact, idempotency)
+        except IntegrityError:
+            if idempotency is None:
+                raise
+            return await self._add(artifact, idempotency)  # the same request at the same moment was first
+
+    async def _add(self, artifact: Artifact, idempotency: Idempotency | None) -> Artifact:
         async with self._database.writing() as session:
-            session.add(artifact)
-        return artifact
+            earlier = await answered(session, idempotency) if idempotency is not None else None
+            known = await session.get(Artifact, earlier) if earlier is not None else None
+            if known is None:
+                session.add(artifact)
+            return known or artifact
 
     async def get(self, artifact_id: str, owner: str | None = None) -> Artifact | None:
         """The artifact, if the owner has it."""

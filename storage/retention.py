@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlmodel import col
 
 from storage.artifacts import ArtifactStore
 from storage.database import Database
 from storage.states import FINAL
-from storage.tables import Artifact, Idempotency, Step, Task, now
+from storage.tables import Artifact, Idempotency, Schedule, Step, Tally, Task, now
 from storage.tasks import IDEMPOTENCY_KEPT, touched
 
 _AT_ONCE = 200
@@ -39,6 +39,7 @@ class Retention:
         async with self._database.writing() as session:
             forgotten = col(Idempotency.created_at) < now() - IDEMPOTENCY_KEPT - timedelta(hours=1)
             await touched(session, delete(Idempotency).where(forgotten))
+            await touched(session, delete(Tally).where(col(Tally.tasks) == 0))
         return gone
 
     async def _remove_while(self, which: ColumnElement[bool]) -> int:
@@ -60,12 +61,28 @@ class Retention:
         return len(ids)
 
     async def _remove_uploads(self, older_than: datetime) -> None:
-        old = select(Artifact).where(col(Artifact.task_id).is_(None), col(Artifact.created_at) < older_than)
+        """Removes old uploads, but for those that a schedule's tasks will want (contract 3.7): of each name the newest."""
+        mine = (col(Artifact.task_id).is_(None), col(Artifact.kind) == "upload")
         async with self._database.reading() as session:
+            wanted = needed((await session.execute(select(Schedule))).scalars().all())
+            named = tuple_(col(Artifact.owner), col(Artifact.name)).in_(wanted)
+            arrived = select(Artifact).where(*mine, col(Artifact.stored), named).order_by(col(Artifact.created_at))
+            newest = {(file.owner, file.name): file.id for file in (await session.execute(arrived)).scalars()}
+            old = select(Artifact).where(*mine, col(Artifact.created_at) < older_than)
             uploads = (await session.execute(old)).scalars().all()
-        if uploads:
-            await self._artifacts.remove(uploads)
+        gone = [file for file in uploads if newest.get((file.owner, file.name)) != file.id]
+        for start in range(0, len(gone), _AT_ONCE):
+            await self._artifacts.remove(gone[start : start + _AT_ONCE])
 
     async def _bytes(self) -> int:
         async with self._database.reading() as session:
             return (await session.execute(select(func.coalesce(func.sum(col(Artifact.size)), 0)))).scalar_one()
+
+
+def needed(schedules: Sequence[Schedule]) -> list[tuple[str, str]]:
+    """(owner, name) of each upload that these schedules' tasks use."""
+    return [
+        (schedule.owner, name)
+        for schedule in schedules
+        for name in schedule.options.get("options", {}).get("files", [])
+    ]

@@ -166,6 +166,18 @@ class Task(SQLModel, table=True):
     """The caller's W3C traceparent."""
 
 
+class Tally(SQLModel, table=True):
+    """How many tasks there are of a kind. Kept by the database itself, with triggers, in the transaction that adds or removes them."""
+
+    owner: str = Field(primary_key=True, max_length=64)
+    platform: str = Field(primary_key=True, max_length=64)
+    tool: str = Field(primary_key=True, max_length=64)
+    account_id: str = Field(primary_key=True, max_length=64)
+    """Empty: none."""
+    account_name: str = Field(primary_key=True, max_length=200)
+    tasks: int = Field(default=0, sa_type=BigInteger)
+
+
 class Step(SQLModel, table=True):
     """One finished round of an agent, stage of a playbook, or act of a person."""
 
@@ -282,6 +294,8 @@ class Delivery(SQLModel, table=True):
     next_at: datetime | None = moment(index=True)
     status_code: int | None = None
     error: str | None = None
+    tries: list[dict[str, Any]] | None = document()
+    """The newest attempts, oldest first: at (ISO 8601), ms, status_code and error where there was one."""
     created_at: datetime = moment(nullable=False)
     delivered_at: datetime | None = moment()
 

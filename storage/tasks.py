@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, col
 from storage.changes import QUEUE
 from storage.database import Database, tell
 from storage.states import OPEN, TaskState
-from storage.tables import Idempotency, Step, Task, now
+from storage.tables import Idempotency, Step, Tally, Task, now
 
 
 class Outbox(Protocol):
@@ -71,6 +71,25 @@ class TaskFilter:
             found.append(col(Task.created_at) < self.until)
         return found
 
+    def tallied(self) -> list[ColumnElement[bool]] | None:
+        """The filter as conditions on the tallies; None: it asks for what they do not tell apart, because it changes."""
+        others = (self.states, self.engine, self.since, self.until, self.schedule_id)
+        if any(one is not None for one in others):
+            return None
+        equal = {
+            "platform": self.platform,
+            "tool": self.tool,
+            "account_name": self.account_name,
+            "account_id": self.account_id,
+        }
+        table = SQLModel.metadata.tables["tally"]
+        found: list[ColumnElement[bool]] = [
+            table.c[name] == value for name, value in equal.items() if value is not None
+        ]
+        if self.platforms is not None:
+            found.append(col(Tally.platform).in_(self.platforms))
+        return found
+
 
 class TaskStore:
     """What a facade may ask of the task rows."""
@@ -102,23 +121,18 @@ class TaskStore:
                 tell(session, QUEUE)
         return task
 
-    async def answered(self, task: Task, idempotency: Idempotency) -> Task | None:
+    async def answered(self, idempotency: Idempotency) -> Task | None:
         """The task that was created under this idempotency key already. Raises IdempotencyClash."""
         async with self._database.writing() as session:
-            return await self._earlier(session, task, idempotency, merge=False)
+            return await self._answered(session, idempotency)
 
     async def _earlier(
         self, session: AsyncSession, task: Task, idempotency: Idempotency | None, *, merge: bool
     ) -> Task | None:
         if idempotency is not None:
-            known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key))
-            if known is not None and known.created_at > now() - IDEMPOTENCY_KEPT:
-                if known.request_hash != idempotency.request_hash:
-                    raise IdempotencyClash
-                return await session.get(Task, known.subject)
+            known = await self._answered(session, idempotency)
             if known is not None:
-                await session.delete(known)
-                await session.flush()
+                return known
         if merge:
             same = select(Task).where(
                 col(Task.key_id) == task.key_id,
@@ -126,6 +140,20 @@ class TaskStore:
                 col(Task.state).in_(OPEN),
             )
             return (await session.execute(same.limit(1))).scalar_one_or_none()
+        return None
+
+    @staticmethod
+    async def _answered(session: AsyncSession, idempotency: Idempotency) -> Task | None:
+        known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key))
+        if known is not None and known.created_at > now() - IDEMPOTENCY_KEPT:
+            if known.request_hash != idempotency.request_hash:
+                raise IdempotencyClash
+            found = await session.get(Task, known.subject)
+            if found is not None:
+                return found
+        if known is not None:
+            await session.delete(known)
+            await session.flush()
         return None
 
     async def get(self, task_id: str, owner: str | None = None) -> Task | None:
@@ -153,9 +181,22 @@ class TaskStore:
             # Ids first: an index alone answers a page far down, and only the page's own rows are read.
             page = select(col(Task.id)).where(*conditions).order_by(*newest).limit(limit).offset(offset)
             ids = (await session.execute(page)).scalars().all()
-            total = (await session.execute(select(func.count()).select_from(Task).where(*conditions))).scalar_one()
+            total = await self._total(session, owner, filters, conditions)
             rows = (await session.execute(select(Task).where(col(Task.id).in_(ids)).order_by(*newest))).scalars().all()
         return rows, total
+
+    @staticmethod
+    async def _total(
+        session: AsyncSession, owner: str | None, filters: TaskFilter, conditions: Sequence[ColumnElement[bool]]
+    ) -> int:
+        """How many tasks match: added up from the tallies where they can tell, so that it costs the same however many there are."""
+        told = filters.tallied()
+        if told is None:
+            counted = select(func.count()).select_from(Task).where(*conditions)
+        else:
+            mine = [col(Tally.owner) == owner] if owner is not None else []
+            counted = select(func.coalesce(func.sum(col(Tally.tasks)), 0)).where(*mine, *told)
+        return int((await session.execute(counted)).scalar_one())
 
     async def steps(self, task_id: str, after: int = 0) -> Sequence[Step]:
         """The task's steps in order, from the one after `after` on."""

@@ -22,6 +22,8 @@ from storage.ids import mint
 from storage.tables import Delivery, Idempotency, Webhook, now
 from storage.tasks import IDEMPOTENCY_KEPT, IdempotencyClash, touched
 
+MOST_TRIES = 30
+"""So many attempts of one delivery are kept: more than there are in a day."""
 DELIVERIES = "deliveries"
 """The topic of whoever carries deliveries out."""
 
@@ -201,6 +203,8 @@ class WebhookStore:
             if found is None:
                 return None
             delivery, webhook = found
+            if delivery.state == "sending":
+                tried(delivery, error="its worker was lost: nobody knows how it went")
             delivery.state, delivery.attempts = "sending", delivery.attempts + 1
             delivery.next_at = moment + timedelta(seconds=lease)
             return Attempt(delivery, webhook)
@@ -211,8 +215,8 @@ class WebhookStore:
         async with self._database.reading() as session:
             return (await session.execute(select(func.min(col(Delivery.next_at))).where(*later))).scalar_one()
 
-    async def delivered(self, attempt: Attempt, status_code: int) -> None:
-        """The receiver has it."""
+    async def delivered(self, attempt: Attempt, status_code: int, *, ms: int | None = None) -> None:
+        """The receiver has it; `ms`: how long the call took."""
         async with self._database.writing() as session:
             webhook = await session.get(Webhook, attempt.webhook.id, with_for_update=True)
             delivery = await _held(session, attempt)
@@ -220,6 +224,7 @@ class WebhookStore:
                 return
             delivery.state, delivery.status_code, delivery.error = "delivered", status_code, None
             delivery.delivered_at, delivery.next_at = now(), None
+            tried(delivery, status_code=status_code, ms=ms)
             _recovered(webhook)
 
     async def failed(
@@ -230,6 +235,7 @@ class WebhookStore:
         status_code: int | None,
         again: datetime | None,
         patience: timedelta | None,
+        ms: int | None = None,
     ) -> Webhook | None:
         """The receiver does not have it: tried once more at `again` (None: given up).
 
@@ -241,6 +247,7 @@ class WebhookStore:
             if webhook is None or delivery is None:
                 return None
             delivery.status_code, delivery.error = status_code, error
+            tried(delivery, status_code=status_code, error=error, ms=ms)
             delivery.state, delivery.next_at = ("given_up" if again is None else "owed"), again
             since = webhook.failing_since = webhook.failing_since or now()
             if patience is not None and since <= now() - patience:
@@ -257,6 +264,17 @@ class WebhookStore:
         open_ = (col(Delivery.webhook_id) == webhook.id, col(Delivery.state).in_(("owed", "sending")))
         over = {"state": "given_up", "next_at": None, "error": "the webhook was disabled"}
         await session.execute(update(Delivery).where(*open_).values(over))
+
+
+def tried(
+    delivery: Delivery, *, status_code: int | None = None, error: str | None = None, ms: int | None = None
+) -> None:
+    """Notes one attempt, which is over now."""
+    begun = now() - timedelta(milliseconds=ms or 0)
+    known = {"status_code": status_code, "error": error, "ms": ms}
+    entry = {"at": begun.isoformat(timespec="milliseconds")}
+    entry |= {name: value for name, value in known.items() if value is not None}
+    delivery.tries = [*(delivery.tries or []), entry][-MOST_TRIES:]
 
 
 async def _held(session: AsyncSession, attempt: Attempt) -> Delivery | None:

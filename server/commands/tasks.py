@@ -153,7 +153,7 @@ def show(task: dict[str, Any], *, json: bool) -> None:
             "accountName",
             "execution_engine",
             "createdAt",
-            "duration",
+            "duration_ms",
             "liveUrl",
         ):
             if name in task:

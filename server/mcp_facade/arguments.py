@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from agent.engine import EngineName
 from server.mcp_facade.schema import cleaned
 from server.mcp_facade.visit import LONGEST_WAIT
-from server.tasks import NewTask, invalid
+from server.new_task import NewTask, invalid
 from tools.errors import InvalidParameters
 from tools.tool import AnyTool
 

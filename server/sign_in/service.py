@@ -81,7 +81,7 @@ class SignInService:
     async def begin(self, caller: Caller, account_id: str) -> str:
         """A one-time link at which a person signs the account in. It ends the account's earlier one. Raises AccountNotFound."""
         caller.need("write")
-        account = await self._accounts.get(caller, account_id)
+        account = await self._accounts.mine(caller, account_id)
         earlier = self.of(account_id)
         if earlier is not None:
             await _stop(earlier, "A newer link was made for this account: use that one.")
@@ -152,7 +152,7 @@ class SignInService:
         CHALLENGE_REQUIRED, RATE_LIMITED, PAGE_CHANGED, BROWSER_FAILED, TIMEOUT. The account is then as it was before.
         """
         caller.need("write")
-        account = await self._accounts.get(caller, account_id)
+        account = await self._accounts.mine(caller, account_id)
         login = self._accounts.login(account)
         if not login.state and not login.credentials:
             message = f"Account '{account.name}' has no login yet: sign in first."
@@ -168,7 +168,7 @@ class SignInService:
             raise TimedOut(message) from None
         else:
             await self._accounts.holds(account.id, state, plain(who, 100) if who else None)
-        return await self._accounts.get(caller, account_id)
+        return await self._accounts.mine(caller, account_id)
 
     async def close(self) -> None:
         """Ends every attempt and browser."""

@@ -17,8 +17,9 @@ from sqlmodel import col
 
 from agent.queue import Queue
 from server.auth import Caller
+from server.guards import TaskLimits
 from server.schedules import Change, NewSchedule, ScheduleNotFound, ScheduleService
-from server.tasks import TaskLimits, TaskService
+from server.tasks import TaskService
 from server.timing import Timing
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore

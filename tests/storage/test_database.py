@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, insert, inspect, make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
@@ -41,6 +43,25 @@ def test_every_revision_leads_to_exactly_the_tables_of_the_code(database_url: st
             upgrade(connection, revision)
         context = MigrationContext.configure(connection, opts={"include_name": ours, "compare_type": True})
         assert compare_metadata(context, SQLModel.metadata) == []
+    engine.dispose()
+
+
+def test_tasks_of_an_older_webhand_are_counted(database_url: str, task: Callable[..., Task]) -> None:
+    url = make_url(database_url)
+    engine = create_engine(url.set(drivername="sqlite" if url.get_backend_name() == "sqlite" else "postgresql+psycopg"))
+    with engine.begin() as connection:
+        upgrade(connection, "0001")
+        known = {column.name for column in SQLModel.metadata.tables["task"].columns}
+        values = task().model_dump(exclude_none=True)
+        connection.execute(
+            insert(SQLModel.metadata.tables["task"]).values({name: values[name] for name in known & set(values)})
+        )
+        upgrade(connection, "head")
+        found = connection.execute(text("SELECT owner, platform, tool, account_name, tasks FROM tally")).all()
+        assert [tuple(row) for row in found] == [("alice", "demo", "createPost", "my-demo", 1)]
+        command.downgrade(migrations(connection), "0001")
+        assert "tally" not in inspect(connection).get_table_names()
+        upgrade(connection, "head")
     engine.dispose()
 
 

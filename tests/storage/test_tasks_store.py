@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
+from sqlmodel import col
 
 from storage.database import Database
 from storage.runs import RunStore
@@ -159,3 +161,39 @@ async def test_a_change_in_another_process_wakes_followers_on_postgresql(
         assert await follower.changed(5)
     await here.close()
     await there.close()
+
+
+async def test_the_total_is_exact_whatever_is_asked_for(database: Database, tasks: TaskStore, task: MakeTask) -> None:
+    kinds = [
+        task(),
+        task(account_id="other", account_name="other"),
+        task(tool="likePost"),
+        task(platform="browser", tool="runTask", account_id=None, account_name=None, engine="full"),
+        task(state=TaskState.COMPLETED),
+        task(owner="bob"),
+    ]
+    async with database.writing() as session:
+        session.add_all(kinds)
+    filters = [
+        TaskFilter(),
+        TaskFilter(platform="demo"),
+        TaskFilter(platform="demo", tool="createPost", account_name="my-demo"),
+        TaskFilter(account_id="other"),
+        TaskFilter(platforms=frozenset({"browser", "twitter"})),
+        TaskFilter(engine="full"),
+        TaskFilter(states=frozenset({TaskState.COMPLETED})),
+        TaskFilter(platform="nowhere"),
+    ]
+    for one in filters:
+        for owner in ("alice", "bob", None):
+            rows, total = await tasks.list(owner, one, limit=100)
+            assert total == len(rows), (owner, one)
+    assert (await tasks.list("alice", TaskFilter(), limit=2))[1] == 5
+    async with database.writing() as session:
+        await session.execute(delete(Task).where(col(Task.owner) == "alice", col(Task.tool) == "createPost"))
+    assert (await tasks.list("alice", TaskFilter(), limit=2))[1] == 2
+
+
+async def test_creates_at_once_are_all_counted(tasks: TaskStore, task: MakeTask) -> None:
+    await asyncio.gather(*(tasks.add(task()) for _ in range(20)))
+    assert (await tasks.list("alice", TaskFilter(), limit=1))[1] == 20

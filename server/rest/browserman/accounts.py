@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from server.door import json_body
+from server.door import json_body, sent
 from server.rest.browserman import answers, examples, wire
 from server.rest.endpoint import Endpoint, caller_of
 from server.state import reach
@@ -50,6 +50,8 @@ async def create_account(request: Request) -> Response:
         credentials=body.credentials,
         identity=body.identity,
         approval=body.approval,
+        idempotency_key=request.headers.get("idempotency-key"),
+        request=sent(request),
     )
     return await _asking(request, account) if account.status == "pending" else _answer(_view(request, account))
 
@@ -71,7 +73,7 @@ async def connect_account(request: Request) -> Response:
     body = wire.parsed(wire.ConnectAccount, await json_body(request))
     accounts, caller = reach(request)["accounts"], caller_of(request)
     if body.cookies is None and body.storage_state is None and body.credentials is None:
-        return await _asking(request, await accounts.get(caller, _id(request)))
+        return await _asking(request, await accounts.mine(caller, _id(request)))
     account = await accounts.reconnect(
         caller,
         _id(request),
@@ -136,6 +138,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         answer=answers.Account,
         examples={"Connected": examples.ACCOUNT, "Somebody must sign in": examples.PENDING_ACCOUNT},
         errors=(PlatformNotFound, Conflict),
+        idempotent=True,
     ),
     Endpoint(
         method="GET",

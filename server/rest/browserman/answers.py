@@ -70,6 +70,11 @@ class TaskDetail(TypedDict):
     action: str
     execution_engine: Engine
     params: dict[str, Any]
+    data: NotRequired[dict[str, Any]]
+    created_at: Moment
+    started_at: NotRequired[Moment]
+    completed_at: NotRequired[Annotated[Moment, Field(description="However it ended.")]]
+    duration_ms: NotRequired[int]
     platform_account_id: NotRequired[str]
 
 

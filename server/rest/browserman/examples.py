@@ -18,12 +18,15 @@ CREATED: dict[str, Any] = {
     "action": "createTweet",
     "execution_engine": "lite",
     "params": {"text": "Hello World!"},
+    "created_at": "2024-01-15T10:30:00Z",
     "platform_account_id": "acc_abc123",
 }
 _STARTED = {
     **{name: value for name, value in CREATED.items() if name != "queuePosition"},
     "startedAt": "2024-01-15T10:30:02Z",
+    "started_at": "2024-01-15T10:30:02Z",
 }
+_ENDED = {"completed_at": "2024-01-15T10:30:15Z", "duration_ms": 13000}
 RESULT: dict[str, Any] = {
     "success": True,
     "output": "Tweet posted",
@@ -46,13 +49,15 @@ TASKS: dict[str, dict[str, Any]] = {
         "completedAt": "2024-01-15T10:30:15Z",
         "duration": 13000,
         "result": RESULT,
+        **_ENDED,
+        "data": {name: value for name, value in RESULT.items() if name != "success"},
     },
     "Failed": {
         **_STARTED,
+        **_ENDED,
         "state": "failed",
         "status": "failed",
         "failedAt": "2024-01-15T10:30:15Z",
-        "duration": 13000,
         "error": ERROR,
     },
     "Timeout": {
@@ -60,7 +65,8 @@ TASKS: dict[str, dict[str, Any]] = {
         "state": "timeout",
         "status": "timeout",
         "failedAt": "2024-01-15T10:32:02Z",
-        "duration": 120000,
+        "completed_at": "2024-01-15T10:32:02Z",
+        "duration_ms": 120000,
         "error": {"code": "TIMEOUT", "message": "The task did not finish within 120000 ms."},
     },
     "Cancelled": {**CREATED, "state": "cancelled", "status": "cancelled", "cancelledAt": "2024-01-15T10:30:05Z"},

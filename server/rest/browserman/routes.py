@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import structlog
@@ -12,13 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
-from server.door import json_body
+from server.door import json_body, sent
 from server.errors import status_of
+from server.new_task import NewTask
 from server.rest.browserman import answers, examples, wire
 from server.rest.endpoint import Endpoint, caller_of, routes
 from server.state import reach
-from server.tasks import NewTask
-from storage.states import TaskState
 from storage.tables import Task
 from tools.errors import (
     AccountNotFound,
@@ -75,6 +75,7 @@ async def create_task(request: Request) -> Response:
         allow_duplicate=body.allow_duplicate,
         priority=body.priority,
         idempotency_key=request.headers.get("idempotency-key"),
+        request=sent(request),
         trace=request.headers.get("traceparent"),
     )
     created = await state["tasks"].create(caller_of(request), asked)
@@ -89,18 +90,19 @@ async def get_task(request: Request) -> Response:
     if query.wait > 0 and not task.state.final:
         task = await tasks.wait(task, min(query.wait, _LONGEST_WAIT_S))
     shown = answer(await view(request, task))
-    tag = f'"{task.state.value}-{task.step_count}-{task.progress_percentage}-{task.paused_ms}"'
-    if task.state is not TaskState.PENDING:
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag})
-        shown.headers["ETag"] = tag
+    tag = f'"{hashlib.sha256(shown.body).hexdigest()[:32]}"'
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={"ETag": tag})
+    shown.headers["ETag"] = tag
     return shown
 
 
 async def view(request: Request, task: Task) -> dict[str, Any]:
     """The task as its detail view, with its place in the queue and its live URL."""
     state = reach(request)
-    live_url = None if task.state.final else state["links"].live(task)
+    # As Cloud v1: a key that may only read gets a link that may only watch.
+    control = bool({"write", "admin"} & caller_of(request).scopes)
+    live_url = None if task.state.final else state["links"].live(task, control=control)
     return wire.task_view(task, position=await state["tasks"].position(task), live_url=live_url)
 
 

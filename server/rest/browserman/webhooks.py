@@ -5,14 +5,16 @@ Cloud v1 had no endpoints for its webhooks at all (3.13): `dialect` creates them
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from server.door import json_body
+from server.door import json_body, sent
 from server.rest.browserman import answers
 from server.rest.browserman.events import EVENTS
 from server.rest.browserman.wire import iso, parsed, present, succeeded
@@ -70,6 +72,15 @@ class WebhookView(TypedDict, total=False):
     secret: str
 
 
+class TryView(TypedDict):
+    """One attempt at a call: `statusCode` where it was answered, `error` where it was not taken."""
+
+    at: answers.Moment
+    durationMs: NotRequired[int]
+    statusCode: NotRequired[int]
+    error: NotRequired[str]
+
+
 class DeliveryView(TypedDict, total=False):
     """One call in a webhook's log."""
 
@@ -81,6 +92,7 @@ class DeliveryView(TypedDict, total=False):
     attempts: int
     statusCode: int
     error: str
+    tries: list[TryView]
     createdAt: str
     nextAt: str
     deliveredAt: str
@@ -123,7 +135,7 @@ def webhook_view(webhook: Webhook, *, secret: str | None = None) -> dict[str, An
 
 
 def delivery_view(delivery: Delivery) -> dict[str, Any]:
-    """One call of the log, with the exact text that is signed and sent."""
+    """One call of the log, with its newest attempts and the exact text that is signed and sent."""
     return present(
         {
             "id": delivery.id,
@@ -134,12 +146,19 @@ def delivery_view(delivery: Delivery) -> dict[str, Any]:
             "attempts": delivery.attempts,
             "statusCode": delivery.status_code,
             "error": delivery.error,
+            "tries": [try_view(entry) for entry in delivery.tries or []],
             "createdAt": iso(delivery.created_at),
             "nextAt": iso(delivery.next_at),
             "deliveredAt": iso(delivery.delivered_at),
             "body": delivery.body,
         }
     )
+
+
+def try_view(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """One attempt."""
+    shown = {"at": iso(datetime.fromisoformat(entry["at"])), "durationMs": entry.get("ms")}
+    return present(shown | {"statusCode": entry.get("status_code"), "error": entry.get("error")})
 
 
 def _answer(view: Any) -> Response:
@@ -156,6 +175,7 @@ async def create_webhook(request: Request) -> Response:
         events=body.events,
         secret=body.secret,
         idempotency_key=request.headers.get("idempotency-key"),
+        request=sent(request),
     )
     webhook = await service.create(caller_of(request), asked)
     return _answer(webhook_view(webhook, secret=service.secret(webhook) if body.secret is None else None))
@@ -222,6 +242,7 @@ _DELIVERED: dict[str, Any] = {
     "state": "delivered",
     "attempts": 1,
     "statusCode": 200,
+    "tries": [{"at": "2024-01-15T10:30:15Z", "durationMs": 84, "statusCode": 200}],
     "createdAt": "2024-01-15T10:30:15Z",
     "deliveredAt": "2024-01-15T10:30:15Z",
     "body": '{"event":"task.completed","taskId":"task_abc123","timestamp":"2024-01-15T10:30:15Z","data":{"state":"completed"}}',
@@ -230,6 +251,7 @@ _OWED: dict[str, Any] = {
     **{name: _DELIVERED[name] for name in ("id", "webhookId", "taskId", "event", "createdAt", "body")},
     "state": "owed",
     "attempts": 0,
+    "tries": [],
     "nextAt": "2024-01-15T10:30:15Z",
 }
 _TRIED: dict[str, Any] = {

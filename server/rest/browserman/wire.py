@@ -260,7 +260,7 @@ def task_view(task: Task, *, position: int | None = None, live_url: str | None =
         case "cancelled":
             view |= {"cancelledAt": iso(task.finished_at), "error": task.error}
         case _:
-            view |= {"failedAt": iso(task.finished_at), "duration": duration(task), "error": task.error}
+            view |= {"failedAt": iso(task.finished_at), "error": task.error}
     return present(view | _aliases(task))
 
 
@@ -271,6 +271,11 @@ def _aliases(task: Task) -> dict[str, Any]:
         "action": task.tool,
         "execution_engine": task.engine,
         "params": task.parameters,
+        "data": task.result,
+        "created_at": iso(task.created_at),
+        "started_at": iso(task.started_at),
+        "completed_at": iso(task.finished_at),
+        "duration_ms": duration(task),
         "platform_account_id": task.account_id,
     }
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from server.door import sent
 from server.rest.cloud.parsing import body_of, named, query_of
 from server.rest.cloud.run import COUNTRIES, country
 from server.rest.cloud.wire import Page, PageQuery, View, paged
@@ -92,7 +93,7 @@ async def create_profile(request: Request) -> Response:
     columns = (await body_of(request, CreateProfile)).columns()
     name = columns.pop("name")
     profile = await reach(request)["browser_profiles"].create(
-        caller_of(request), name, columns, request.headers.get("idempotency-key")
+        caller_of(request), name, columns, request.headers.get("idempotency-key"), sent(request)
     )
     return JSONResponse(profile_view(profile).model_dump())
 

@@ -197,6 +197,7 @@ MEDIA = (
         body=uploads.PresignedUrl,
         sent={"file_name": "orders.csv", "content_type": "text/csv"},
         errors=(Conflict,),
+        idempotent=True,
     ),
 )
 

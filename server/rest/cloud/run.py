@@ -13,14 +13,15 @@ from starlette.responses import JSONResponse, Response
 
 from agent.domains import parse_domains
 from server.auth import Caller
+from server.door import sent
 from server.models import HOSTED
+from server.new_task import NewTask
 from server.rest.cloud.balance import check_balance
 from server.rest.cloud.parsing import body_of, wrong
 from server.rest.cloud.structured import schema_of
 from server.rest.cloud.wire import Created, Text, cut_to_text
 from server.rest.endpoint import caller_of
 from server.state import State, reach
-from server.tasks import NewTask
 from storage.tables import Artifact, Profile
 from tools.errors import Conflict, InvalidParameters
 
@@ -261,6 +262,7 @@ async def run_task(request: Request) -> Response:
         profile_id=ready.profile_id,
         share=body.wanted("enable_public_share"),
         idempotency_key=request.headers.get("idempotency-key"),
+        request=sent(request),
         trace=request.headers.get("traceparent"),
     )
     created = await state["tasks"].create(caller, new)

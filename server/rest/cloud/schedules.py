@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from server.door import sent
 from server.rest.cloud.balance import check_balance
 from server.rest.cloud.parsing import body_of, named, query_of
 from server.rest.cloud.run import RunOptions, Words, model_of, prepared, shape_of
@@ -112,7 +113,7 @@ async def create_schedule(request: Request) -> Response:
         secrets=body.secrets,
         labels=body.metadata,
     )
-    schedule = await state["schedules"].create(caller, new, request.headers.get("idempotency-key"))
+    schedule = await state["schedules"].create(caller, new, request.headers.get("idempotency-key"), sent(request))
     return JSONResponse(Created(id=schedule.id).model_dump())
 
 

@@ -66,7 +66,7 @@ async def stop_task(request: Request) -> Response:
     try:
         await state["tasks"].cancel(caller, task_id)
     except NotCancellable:
-        task = await state["tasks"].get(caller, task_id)
+        task = await state["tasks"].mine(caller, task_id)
         raise Conflict(f"Agent session already {wire.STATES[task.state]}") from None
     return JSONResponse({})
 
@@ -74,7 +74,7 @@ async def stop_task(request: Request) -> Response:
 async def pause_task(request: Request) -> Response:
     """PUT /pause-task (3.5): only a running task can be paused."""
     state, caller, task_id = reach(request), caller_of(request), await meant(request)
-    if (await state["tasks"].get(caller, task_id)).state is not TaskState.PROCESSING:
+    if (await state["tasks"].mine(caller, task_id)).state is not TaskState.PROCESSING:
         raise Conflict("Agent session is not running")
     await state["tasks"].pause(caller, task_id)
     return JSONResponse({})
@@ -83,7 +83,7 @@ async def pause_task(request: Request) -> Response:
 async def resume_task(request: Request) -> Response:
     """PUT /resume-task (3.5): only a paused task can be resumed."""
     state, caller, task_id = reach(request), caller_of(request), await meant(request)
-    task = await state["tasks"].get(caller, task_id)
+    task = await state["tasks"].mine(caller, task_id)
     if task.state is not TaskState.PAUSED and not task.pause_wanted:
         raise Conflict("Agent session is not paused")
     await state["tasks"].resume(caller, task_id)

@@ -8,13 +8,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from server.door import sent
 from server.files import media_type
+from server.idempotency import Fingerprints, once
 from server.rest.cloud.parsing import body_of
 from server.rest.cloud.wire import View
 from server.rest.endpoint import caller_of
 from server.state import reach
 from storage.artifacts import new_artifact
-from tools.errors import Conflict
+from storage.tasks import IdempotencyClash
+from tools.errors import Conflict, IdempotencyReused
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 TYPES = frozenset(
@@ -70,7 +73,13 @@ async def presign(request: Request) -> Response:
     kind = media_type(body.content_type)
     if kind not in TYPES:
         raise Conflict("Unsupported content type")
-    announced = new_artifact(caller_of(request).owner, None, "upload", body.file_name, kind)
+    caller = caller_of(request)
+    announced = new_artifact(caller.owner, None, "upload", body.file_name, kind)
     announced.stored = False
-    await state["artifacts"].add(announced)
+    fingerprint = Fingerprints(state["vault"]).of(["upload", sent(request)])
+    asked = once(caller, request.headers.get("idempotency-key"), announced.id, fingerprint)
+    try:
+        announced = await state["artifacts"].add(announced, asked)
+    except IdempotencyClash:
+        raise IdempotencyReused from None
     return JSONResponse({"upload_url": state["links"].upload(announced)})

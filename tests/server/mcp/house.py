@@ -24,12 +24,13 @@ from agent.queue import Queue
 from agent.worker import Worker, WorkerSettings
 from server.accounts import AccountService
 from server.auth import Verifier
+from server.guards import TaskLimits
 from server.links import Links
 from server.mcp_facade.facade import McpFacade, McpSettings
 from server.mcp_facade.people import People
 from server.meter import Meter
 from server.signing import Signer
-from server.tasks import TaskLimits, TaskService
+from server.tasks import TaskService
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
 from storage.database import Database

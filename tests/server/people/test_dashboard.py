@@ -16,7 +16,7 @@ from server.auth import Caller
 from server.dashboard.create import fields_of
 from server.dashboard.sessions import COOKIE, local
 from server.dashboard.views import in_words
-from server.tasks import NewTask
+from server.new_task import NewTask
 from storage.states import TaskState
 from storage.tables import Task
 from tools.catalog import catalog

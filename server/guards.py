@@ -1,0 +1,67 @@
+"""What keeps a task from being created: the same text twice, a site's caps, a full queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from agent.engine import EngineName
+from storage.tables import Account, Task, now
+from storage.tasks import TaskStore
+from tools.errors import DuplicateContent, RateLimited
+from tools.site import Caps, Site
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLimits:
+    """What the settings say of tasks."""
+
+    max_pending: int = 10_000
+    duplicate_hours: float = 24
+    merge_identical: bool = False
+    caps: bool = True
+    approval: bool = False
+    origins: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Guards:
+    """Looks at what an account did, and at what waits."""
+
+    def __init__(self, tasks: TaskStore, limits: TaskLimits) -> None:
+        self._tasks = tasks
+        self._limits = limits
+
+    async def check(self, task: Task, site: Site, account: Account, *, allow_duplicate: bool) -> None:
+        """What the account may do now. Raises DuplicateContent or RateLimited."""
+        hours = self._limits.duplicate_hours
+        if task.effect == "publish" and task.content_hash is not None and hours and not allow_duplicate:
+            since = now() - timedelta(hours=hours)
+            same = await self._tasks.same_content(account.id, task.tool, task.content_hash, since)
+            if same is not None and not same.options.get("dry_run"):
+                message = (
+                    f"Account '{account.name}' published this very text in the last {hours:g} hours, or is about to "
+                    f"(task {same.id}): change it, or send 'allowDuplicate': true."
+                )
+                raise DuplicateContent(message, details={"taskId": same.id})
+        if self._limits.caps:
+            await self._cap(site.engage if task.effect == "engage" else site.publish, task.effect, account)
+
+    async def _cap(self, caps: Caps, effect: str, account: Account) -> None:
+        kinds = ["engage"] if effect == "engage" else ["publish", "delete"]
+        moment = now()
+        acts = await self._tasks.acts(account.id, kinds, moment - _DAY)
+        for limit, window, word in ((caps.hourly, _HOUR, "hour"), (caps.daily, _DAY, "day")):
+            recent = [act for act in acts if act >= moment - window]
+            if len(recent) >= limit:
+                wait = max(1, round((recent[-limit] + window - moment).total_seconds()))
+                message = f"Account '{account.name}' may do {limit} of these per {word}: wait {wait} seconds."
+                raise RateLimited(message, retry_after=wait, details={"limit": limit, "per": word})
+
+    async def admit(self, engine: EngineName) -> None:
+        """Whether the queue takes another one. Raises RateLimited."""
+        if (await self._tasks.waiting()).get(engine, 0) >= self._limits.max_pending:
+            message = "Too many tasks are waiting already: try again in a while."
+            raise RateLimited(message, retry_after=30)
