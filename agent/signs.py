@@ -43,7 +43,7 @@ LOOK = """([selectors, who]) => {
     name = one && (who[1] ? one.getAttribute(who[1]) : one.innerText);
   } catch { name = false }
   const [navigation] = performance.getEntriesByType('navigation');
-  return { seen: selectors.map(seen), name, url: location.href, status: navigation ? navigation.responseStatus : 0 };
+  return { seen: selectors.map(seen), name: name ?? null, url: location.href, status: navigation ? navigation.responseStatus : 0 };
 }"""
 
 

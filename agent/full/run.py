@@ -209,12 +209,12 @@ class Run:
         """Has a person answer a platform's check. Raises what else its signs mean, and ChallengeRequired when it stays."""
         if self.standing is None:
             return
-        for _ in range(CHALLENGES):
-            if not await self.standing.challenged(self.tab, acted=self.armed):
-                return
-            message = f"{self.standing.site.name} asks for a person: please answer its check."
-            await self.desk.ask("challenge", message)
-        raise ChallengeRequired(f"{self.standing.site.name} asked for a person {CHALLENGES} times in a row")
+        asked = 0
+        while await self.standing.challenged(self.tab, acted=self.armed):
+            if asked == CHALLENGES:
+                raise ChallengeRequired(f"{self.standing.site.name} asked for a person {asked} times in a row")
+            asked += 1
+            await self.desk.ask("challenge", f"{self.standing.site.name} asks for a person: please answer its check.")
 
     async def check_budget(self) -> None:
         """Waits for a person's leave when the budget is used up. Raises BudgetExceeded when nobody gives it."""
