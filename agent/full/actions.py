@@ -44,7 +44,7 @@ EVERY_ACTION = frozenset(
         "done",
     )
 )
-"""What browser-use registers; a test compares, so that a new one cannot slip in."""
+"""What browser-use registers; a test compares what the model is told, so that a new one cannot slip in."""
 
 # One indivisible turn of the page's own thread: between looking whose field it is and filling it, the page can do nothing.
 LOOK = """function() {

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from agent.engine import Login
+from agent.full.nursery import ENVIRONMENT
 from tests.agent.conftest import eventually, family, living
 from tests.agent.full.stage import RecordingDesk, Stage
 from tests.scripted_model import Fault, Line, Turn, acts, done
@@ -122,8 +123,10 @@ async def test_warm_pairs_reach_nothing_serve_once_are_replaced_and_are_not_used
     await engine.pairs.filling
     (pair,) = engine.pairs.ready
     await pair.watch.cdp.call("Target.createTarget", {"url": stage.url})
-    await eventually(lambda: "127.0.0.1" in pair.gate.blocked)
+    await eventually(lambda: pair.gate.blocked == ["127.0.0.1"])  # nor did anything else want out
     assert stage.journal.visits == []
+    environment = pair.runner.process.environ()
+    assert set(environment) == {*ENVIRONMENT, "HOME", "TMPDIR", "BROWSER_USE_CONFIG_DIR", "PYTHONPATH"}
     await engine.carry_out(stage.assignment(done("Fine")), desk)
     assert desk.windows[0] is not None
     assert desk.windows[0].cdp_url == pair.chromium.cdp_url
