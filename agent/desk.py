@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from agent import metrics, tracing
 from agent.engine import Reason, StepReport, Window
+from agent.redaction import Redactor
 from storage.artifacts import ArtifactStore, new_artifact
 from storage.changes import Changes
 from storage.ids import mint
@@ -19,23 +20,7 @@ from storage.tables import Step, Task
 from tools.errors import ChallengeRequired, Interrupted
 
 _LOOK_AGAIN_S = 5.0
-_MASK = "••••••"
-_SHORTEST_SECRET = 4
 _ENDINGS = {"image/jpeg": "jpg", "image/png": "png"}
-
-
-def redact(value: Any, secrets: Sequence[str]) -> Any:
-    """The same JSON value with every secret in it masked: the last line of defence, whatever an engine reports."""
-    if isinstance(value, str):
-        for secret in secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                value = value.replace(secret, _MASK)
-        return value
-    if isinstance(value, Mapping):
-        return {key: redact(item, secrets) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]  # any JSON
-    if isinstance(value, list | tuple):
-        return [redact(item, secrets) for item in value]  # pyright: ignore[reportUnknownVariableType]  # any JSON
-    return value
 
 
 class Deadline:
@@ -86,7 +71,8 @@ class Desk:
     lease_holds: Callable[[], bool]
     on_window: Callable[[str, Window | None], None]
     on_login: Callable[[Mapping[str, Any]], Awaitable[None]]
-    secrets: Sequence[str] = ()
+    redactor: Redactor = field(default_factory=lambda: Redactor(()))
+    """The last line of defence, whatever an engine reports."""
     pause_wanted: asyncio.Event = field(default_factory=asyncio.Event)
     word: str = "starting"
     percentage: int = 0
@@ -114,13 +100,13 @@ class Desk:
             tokens=report.tokens,
             cost=report.cost,
             screenshot_id=screenshot.id if screenshot else None,
-            evaluation_previous_goal=redact(report.evaluation_previous_goal, self.secrets),
-            next_goal=redact(report.next_goal, self.secrets),
-            memory=redact(report.memory, self.secrets),
-            url=redact(report.url, self.secrets),
-            title=redact(report.title, self.secrets),
-            actions=redact(list(report.actions), self.secrets),
-            results=redact(list(report.results), self.secrets),
+            evaluation_previous_goal=self.redactor.text(report.evaluation_previous_goal),
+            next_goal=self.redactor.text(report.next_goal),
+            memory=self.redactor.text(report.memory),
+            url=self.redactor.text(report.url),
+            title=self.redactor.text(report.title),
+            actions=self.redactor.tree(list(report.actions)),
+            results=self.redactor.tree(list(report.results)),
         )
         self._still_ours(await self.runs.step(self.task, step, screenshot) is not None)
         tracing.of_step(report)
@@ -157,7 +143,7 @@ class Desk:
         self.deadline.stop()
         try:
             with self.changes.follow(self.task.id) as follower:
-                landed = await self.runs.pause(self.task, reason, redact(message, self.secrets))
+                landed = await self.runs.pause(self.task, reason, self.redactor.text(message))
                 if landed is None:
                     return True
                 self._still_ours(landed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import idna
@@ -22,12 +22,15 @@ class Wall:
 
     `hosts` are patterns: `example.com` (and its `www.`), `*.example.com` (every subdomain and the name itself), `*` (every
     host). `private` lets them lead to loopback, private and link-local addresses too. `opened` are exact `host:port` pairs
-    of configured stand-ins, which may be private whatever `private` says.
+    of configured stand-ins, which may be private whatever `private` says. `ads` are names that are blocked with all below
+    them, wherever they lie; `named`: the hosts that the task itself asks for, which are never taken for advertisements.
     """
 
     hosts: tuple[str, ...]
     private: bool = False
     opened: tuple[str, ...] = ()
+    ads: frozenset[str] = frozenset()
+    named: tuple[str, ...] = ()
 
     def opens(self, host: str, port: int) -> bool:
         """Whether it is a configured stand-in."""
@@ -37,6 +40,11 @@ class Wall:
         """Whether the name is inside, wherever it leads."""
         return self.opens(host, port) or any(covers(pattern, host) for pattern in self.hosts)
 
+    def hides(self, host: str, port: int) -> bool:
+        """Whether it serves advertisements or trackers, and nobody asked for it."""
+        asked_for = self.opens(host, port) or any(covers(pattern, host) for pattern in self.named if pattern != "*")
+        return not asked_for and any(name in self.ads for name in above(host))
+
     def admits(self, host: str, port: int, address: Address) -> bool:
         """Whether that host may be reached at that address."""
         return self.private or self.opens(host, port) or not is_private(address)
@@ -45,6 +53,13 @@ class Wall:
 def join(host: str, port: int) -> str:
     """`host:port`, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def above(host: str) -> Iterator[str]:
+    """The name and every domain above it."""
+    while host:
+        yield host
+        host = host.partition(".")[2]
 
 
 def covers(pattern: str, host: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agent.engine import Assignment, Login, Options, Viewport
+from agent.redaction import Hidden, Redactor
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
 from storage.profiles import ProfileStore
@@ -69,12 +70,13 @@ class Orders:
             await self._profiles.keep(task.profile_id, self._vault.seal(login_state))
 
     @staticmethod
-    def secrets_of(assignment: Assignment) -> Sequence[str]:
-        """Every text of the assignment that may appear nowhere, longest first, so that none is masked only in part."""
-        found = set(assignment.secrets.values())
+    def redactor(assignment: Assignment) -> Redactor:
+        """Hides every text of the assignment that may appear nowhere."""
+        found = dict(assignment.secrets)
         if assignment.login is not None and assignment.login.credentials is not None:
-            found |= {value for name, value in assignment.login.credentials.items() if name != "username"}
-        return sorted(found, key=len, reverse=True)
+            own = assignment.login.credentials.items()
+            found |= {f"account_{name}": value for name, value in own if name != "username"}
+        return Redactor(Hidden(name, value) for name, value in found.items())
 
     async def _login(self, task: Task) -> Login | None:
         if task.account_id is None:

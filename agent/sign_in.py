@@ -19,11 +19,12 @@ from agent.lite.finder import Finder
 from agent.lite.login import Entrance
 from agent.lite.navigation import go, unreachable
 from agent.lite.pool import SharedChromium
-from agent.lite.signs import Lookout, Sight
+from agent.lite.signs import Lookout
 from agent.lite.untrusted import plain
 from agent.lite.watch import Detour, Patience, Watch
 from agent.origins import Origins
 from agent.rooms import Furnishing, Room, Rooms
+from agent.signs import Sight
 from agent.wall import Wall
 from tools.errors import AuthenticationFailed, BrowserFailed, ChallengeRequired, PageChanged, Unreachable
 from tools.site import Site

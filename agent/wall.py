@@ -44,8 +44,8 @@ FLAGS = (
 class Gate:
     """An open gate: `url` is the proxy to give to the browser, `args` the flags that its Chromium needs.
 
-    `blocked`: the hosts that were refused, each once, the first fifty. `wall` and `upstream` may be changed while it is
-    open; connections that are made already stay.
+    `blocked`: the hosts that were refused, each once, the first fifty; `ads`: those of advertisers and trackers. `wall`
+    and `upstream` may be changed while it is open; connections that are made already stay.
     """
 
     args = FLAGS
@@ -55,6 +55,7 @@ class Gate:
         self.upstream = upstream
         self.url = ""
         self.blocked: list[str] = []
+        self.ads: list[str] = []
         self._visits: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -84,6 +85,9 @@ class Gate:
         """Streams to a host inside the wall, at an address that was checked. Raises RefusedError or UnreachableError."""
         if not self.wall.covers(host, port):
             raise self._refusal(host)
+        if self.wall.hides(host, port):
+            note(self.ads, host)
+            raise RefusedError(f"{host} serves advertisements or trackers, which this task blocks.")
         found = await resolve(host, port)
         allowed = [address for address in found if self.wall.admits(host, port, address)]
         if found and not allowed:
@@ -97,9 +101,8 @@ class Gate:
 
     def _refusal(self, host: str) -> RefusedError:
         """Notes a refused host."""
-        if host not in self.blocked and len(self.blocked) < BLOCKED_KEPT:
-            self.blocked.append(host)
-        return RefusedError(host)
+        note(self.blocked, host)
+        return RefusedError(f"{host} is outside the hosts that this task may reach.")
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one connection of the browser's to its end."""
@@ -111,3 +114,9 @@ class Gate:
             ending((reader, writer)),
         ):
             await Visit((reader, writer), self.reach, self.upstream).serve()
+
+
+def note(hosts: list[str], host: str) -> None:
+    """Keeps a host that was refused."""
+    if host not in hosts and len(hosts) < BLOCKED_KEPT:
+        hosts.append(host)

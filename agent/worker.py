@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from agent import metrics, tracing
-from agent.desk import Deadline, Desk, redact
+from agent.desk import Deadline, Desk
 from agent.engine import Assignment, Engine, EngineName, NewFile, Outcome, Window
 from agent.orders import Orders
 from agent.recorder import Recorder
@@ -283,7 +283,7 @@ class Worker:
             lease_holds=self.holds_lease,
             on_window=self._show,
             on_login=lambda state: self._keep_login(task, state),
-            secrets=Orders.secrets_of(assignment),
+            redactor=Orders.redactor(assignment),
         )
         try:
             async with deadline:
@@ -305,7 +305,6 @@ class Worker:
             return await full.carry_out(assignment, desk)
 
     async def _completed(self, task: Task, assignment: Assignment, outcome: Outcome) -> Finish:
-        secret = Orders.secrets_of(assignment)
         if outcome.login_state is not None:
             await self._keep_login(task, outcome.login_state)
         if task.account_id is not None:
@@ -315,7 +314,7 @@ class Worker:
         browser_data = None
         if outcome.cookies is not None:
             browser_data = self._vault.seal({"cookies": list(outcome.cookies)})
-        result = redact(dict(outcome.result), secret)
+        result = Orders.redactor(assignment).tree(dict(outcome.result))
         return lambda pause: self._runs.complete(task, result, spacing=pause, browser_data=browser_data)
 
     async def _keep_login(self, task: Task, state: Mapping[str, Any]) -> None:

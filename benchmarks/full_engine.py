@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.engine import Assignment, Options, Reason, StepReport, Window
-from agent.full.run import megabytes
 from agent.full.settings import FullSettings
 from agent.full.supervisor import FullEngine
+from agent.full.vigil import megabytes
 from agent.installed import find_chromium
 from server.practice.site import serve_demo_site
 from server.rehearsal import Scene, Script, Turn, act

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from agent.adblock import ad_hosts
 from agent.engine import Engine, EngineName
 from agent.full.settings import FullSettings
 from agent.full.supervisor import FullEngine
@@ -14,7 +15,7 @@ from agent.installed import find_chromium
 from agent.lite.engine import LiteEngine
 from agent.origins import Origins
 from agent.sign_in import LoginBrowsers
-from server.settings import Settings
+from server.settings import Settings, SettingWrong
 from tools.errors import BrowserFailed
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +26,10 @@ def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, 
     """Both engines. A Chromium that is missing fails the tasks that need it, not the start."""
     chromium = _finder(settings)
     origins, sandbox = Origins(stand_ins), _SANDBOX[settings.sandbox]
-    lite = LiteEngine(chromium, run_folder / "lite", origins, sandbox=sandbox, private_network=settings.private_network)
+    ads = _ads(settings.ad_hosts)
+    lite = LiteEngine(
+        chromium, run_folder / "lite", origins, sandbox=sandbox, private_network=settings.private_network, ads=ads
+    )
     full = FullEngine(
         FullSettings(
             chromium=find_chromium(settings.chromium) or Path("chromium"),
@@ -40,10 +44,18 @@ def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, 
             prices=settings.llm_prices,
             private_network=settings.private_network,
             origins=origins,
+            ads=ads,
             sandbox=sandbox,
         )
     )
     return {"lite": lite, "full": full}
+
+
+async def warm_up(engines: Mapping[EngineName, Engine]) -> None:
+    """Begins to make the pairs that the full engine keeps ready, in the background: nothing waits for them."""
+    full = engines.get("full")
+    if isinstance(full, FullEngine):
+        await full.warm_up()
 
 
 def build_login_browsers(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> LoginBrowsers:
@@ -55,6 +67,15 @@ def build_login_browsers(settings: Settings, run_folder: Path, stand_ins: Mappin
         sandbox=_SANDBOX[settings.sandbox],
         private_network=settings.private_network,
     )
+
+
+def _ads(further: Path | None) -> frozenset[str]:
+    """What ad blocking blocks. Raises SettingWrong."""
+    try:
+        return ad_hosts(further)
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"WEBHAND_AD_HOSTS: {further} cannot be read ({type(error).__name__})"
+        raise SettingWrong(message) from None
 
 
 def _finder(settings: Settings) -> Callable[[], Path]:

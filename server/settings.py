@@ -67,6 +67,10 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Stand-ins: documented origin to the origin really used (JSON object), for test sites and regional hosts.",
     )
+    ad_hosts: Path | None = Field(
+        None,
+        description="File of hosts that `use_adblock` blocks besides the built-in ones: one a line, or a hosts file.",
+    )
     overrides: Path | None = Field(
         None,
         description="JSON file with selectors that replace those of a platform; unset: `overrides.json` in the data folder.",
@@ -102,7 +106,12 @@ class Settings(BaseSettings):
     full_everywhere: int | None = Field(
         None, ge=1, description="Full tasks at once in all workers together; unset: no limit."
     )
-    warm_pairs: int = Field(0, ge=0, description="Warm pairs of runner and Chromium kept ready for full tasks.")
+    warm_pairs: int = Field(
+        0,
+        ge=0,
+        le=32,
+        description="Pairs of runner and Chromium that are kept ready for full tasks: about 250 MB each.",
+    )
     fallback: bool = Field(
         default=True,
         description="Whether the full engine takes over when a lite playbook fails before anything was published (needs a model).",

@@ -86,7 +86,7 @@ class Workshop:
             self.over.set()
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
-        from server.engines import build_engines  # only a process that works pays for the engines' imports
+        from server.engines import build_engines, warm_up  # only a process that works pays for the engines' imports
 
         self.run_folder.mkdir(mode=0o700, exist_ok=True)
         reaped = await asyncio.to_thread(reap_orphans, self.run_folder)
@@ -118,6 +118,7 @@ class Workshop:
         await worker.start()
         stack.push_async_callback(worker.stop, self.settings.drain)
         self.worker = worker
+        await warm_up(engines)
 
     def _orders(self) -> Orders:
         proxies = {code.lower(): url.get_secret_value() for code, url in self.settings.proxies.items()}

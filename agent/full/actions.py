@@ -44,7 +44,7 @@ EVERY_ACTION = frozenset(
         "done",
     )
 )
-"""What browser-use registers; a test compares, so that a new one cannot slip in."""
+"""What browser-use registers; a test compares what the model is told, so that a new one cannot slip in."""
 
 # One indivisible turn of the page's own thread: between looking whose field it is and filling it, the page can do nothing.
 LOOK = """function() {
@@ -139,7 +139,7 @@ class GuardedTools(Tools[None]):
             self.guard.check(name, parameters)
             place = Place(await browser_session.get_current_page_url())
             if self.guard.publishes(name, parameters, place):
-                await self.channel.ask("arm", reason=name)
+                await self.channel.ask("arm", tab=browser_session.agent_focus_target_id or "")
             if name == "input" and PLACEHOLDER.search(parameters["text"]):
                 return await self.type_secret(browser_session, parameters, place)
         except RefusedAct as refused:

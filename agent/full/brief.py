@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent.domains import Wall, join, narrow, parse_domains
 from agent.engine import Assignment
 from agent.full.answers import validator
-from agent.full.wire import Arming, Grant
+from agent.full.settings import FullSettings
+from agent.full.wire import Arming, Begin, Grant, ModelChoice
 from agent.origins import Origins
 from tools.errors import InvalidParameters
 from tools.site import Site
@@ -43,6 +45,7 @@ WRITING = ("write_file", "replace_file", "save_as_pdf")
 """They write into the task's own sandbox only; the files become output files."""
 WITH_FILES = ("upload_file", "read_file")
 """They read from the disk: only for tasks that were given files, and only those files."""
+OPENAI = "https://api.openai.com/v1"
 ANYWHERE = ("*",)
 HOST = re.compile(
     r"(?<![\w@.])(?:https?://)?((?:[a-z0-9-]+\.)+[a-z]{2,}|(?<=://)[\d.]+|(?<=://)localhost)(?::(\d+))?", re.IGNORECASE
@@ -56,12 +59,42 @@ class Brief:
     assignment: Assignment
     origins: Origins
     private: bool = False
+    ads: frozenset[str] = frozenset()
 
     def check(self) -> None:
         """Raises InvalidParameters where the assignment cannot be carried out as it is."""
         list(self.grants)
         if self.output_schema is not None:
             validator(self.output_schema)
+
+    def begin(self, settings: FullSettings, model: str, files: Sequence[Path], sandbox: Path) -> Begin:
+        """What the runner is told, with the input files where it may read them. Raises InvalidParameters."""
+        options = self.assignment.options
+        return Begin(
+            task=self.task,
+            instructions=self.instructions,
+            model=ModelChoice(
+                base_url=settings.base_url or OPENAI,
+                name=model,
+                api_key=settings.api_key,
+                method=settings.method,
+                timeout=settings.model_timeout,
+                retries=settings.model_retries,
+            ),
+            start_url=self.start_url,
+            max_steps=options.max_steps,
+            max_failures=settings.max_failures,
+            width=options.viewport.width,
+            height=options.viewport.height,
+            highlight=options.highlight_elements,
+            vision=settings.vision,
+            actions=self.actions,
+            grants=self.grants,
+            output_schema=dict(self.output_schema) if self.output_schema is not None else None,
+            files=tuple(map(str, files)),
+            sandbox=str(sandbox),
+            arming=self.arming,
+        )
 
     @property
     def site(self) -> Site | None:
@@ -86,7 +119,19 @@ class Brief:
     @property
     def wall(self) -> Wall:
         """The wall around the browser."""
-        return Wall(self.hosts, private=self.private, opened=self.origins.opened(self.hosts))
+        options = self.assignment.options
+        return Wall(
+            self.hosts,
+            private=self.private,
+            opened=self.origins.opened(self.hosts),
+            ads=self.ads if options.use_adblock else frozenset(),
+            named=(*parse_domains(options.allowed_domains or ()), *(() if self.site else self.asked_for())),
+        )
+
+    def asked_for(self) -> Iterable[str]:
+        """The hosts that a task in plain words names, as a wall's patterns."""
+        start = urlsplit(self.start_url or "").hostname
+        return (*((start,) if start else ()), *(host for host in self.named() if ":" not in host))
 
     @property
     def actions(self) -> tuple[str, ...]:

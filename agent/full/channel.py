@@ -8,8 +8,8 @@ import os
 from itertools import count
 from typing import Literal
 
-from agent.full.redaction import Redactor
 from agent.full.wire import Beat, Begin, Log, Message, Prepare, Question, encode, read_line, to_runner
+from agent.redaction import Redactor
 
 BROWSER_USE = ("browser_use", "bubus", "cdp_use", "BrowserSession")
 BEAT = 1.0
@@ -31,11 +31,17 @@ class Channel:
         """Sends a message; never waits."""
         self.writer.write(encode(message))
 
-    async def ask(self, about: Literal["gate", "arm", "person"], reason: str = "", message: str = "") -> str:
+    async def ask(
+        self,
+        about: Literal["gate", "arm", "person"],
+        reason: Literal["challenge", "sign_in", "two_factor"] | None = None,
+        message: str = "",
+        tab: str = "",
+    ) -> str:
         """Asks the supervisor and waits for its answer, however long a person takes."""
         number = next(self.numbers)
         answer = self.asked[number] = asyncio.get_running_loop().create_future()
-        self.send(Question(id=number, about=about, reason=reason, message=message))
+        self.send(Question(id=number, about=about, reason=reason, message=message, tab=tab))
         return await answer
 
     async def listen(self) -> None:

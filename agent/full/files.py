@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from agent.engine import NewFile
-from agent.full.redaction import Redactor
+from agent.full.settings import FullSettings
+from agent.redaction import Redactor
 
 UNSAFE = re.compile(r"[^\w.()+ -]+")
 INTERNAL = re.compile(r"todo\.md|extracted_content_\d+\.md|.*\.crdownload")
@@ -18,15 +19,14 @@ INTERNAL = re.compile(r"todo\.md|extracted_content_\d+\.md|.*\.crdownload")
 LONGEST_NAME = 120
 
 
-def new_files(
-    downloads: Path, written: Path, target: Path, *, most: int, largest: int, redactor: Redactor
-) -> Iterator[NewFile]:
-    """Moves finished files into the target folder, at most so many and none larger than so many bytes, and yields them."""
-    left = most
+def new_files(folder: Path, target: Path, settings: FullSettings, redactor: Redactor) -> Iterator[NewFile]:
+    """Moves a pair's finished files into the target folder, no more and no larger ones than the settings say, and yields them."""
+    left, largest = settings.max_files, settings.max_file_mb * 1024 * 1024
+    downloads, written = folder / "downloads", folder / "sandbox" / "browseruse_agent_data"
     taken: set[str] = set()
     kinds: tuple[tuple[Path, Literal["download", "output"]], ...] = ((downloads, "download"), (written, "output"))
-    for folder, kind in kinds:
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for source, kind in kinds:
+        for path in sorted(source.iterdir()) if source.is_dir() else ():
             if left == 0 or path.is_symlink() or not path.is_file() or INTERNAL.fullmatch(path.name):
                 continue
             if path.stat().st_size > largest:

@@ -31,6 +31,8 @@ from tools.errors import (
 TOOL = "agent_output"
 TOO_LONG = ("context_length_exceeded", "context window", "context length", "maximum context", "prompt is too long")
 REFUSED = ("content_policy", "content_filter", "ResponsibleAIPolicyViolation")
+SENSELESS = (ValueError, TypeError, LookupError, AttributeError)
+"""What the client trips over when an endpoint's answer is JSON without the sense of an answer, or no JSON at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class LanguageModel:
             said = await self.prepared(schema).ainvoke([dict(message) for message in messages])
         except openai.OpenAIError as error:
             self.explain(error)
-        except Exception as error:  # the client raises whatever an answer without sense makes it trip over
+        except SENSELESS as error:
             raise ModelError(f"The endpoint of '{self.name}' answered with something that is no answer") from error
         reply = reply_of(said)
         check(said, reply)

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from agent.full.answers import inlined
 from agent.full.llm import LanguageModel
-from agent.full.redaction import Redactor
 from agent.full.wire import Message, ModelChoice, Spent
+from agent.redaction import Redactor
 from tools.errors import (
     Failure,
     ModelContext,

@@ -32,8 +32,8 @@ from agent.full.actions import GuardedTools
 from agent.full.channel import Channel, LogLines
 from agent.full.guard import Guard
 from agent.full.model import AgentModel
-from agent.full.redaction import Redactor
 from agent.full.wire import LONGEST_LINE, Begin, Failed, Finished, Prepare, Ready, Step
+from agent.redaction import Redactor, mapped
 from tools.errors import BrowserFailed, Failure, Internal
 
 # Agent() imports the whole Anthropic SDK (2,300 modules) only to ask whether the model is one of its clients: a name is enough.
@@ -77,11 +77,11 @@ async def serve(line: socket.socket) -> None:
     session = await connect(await channel.prepare)
     channel.send(Ready(pid=os.getpid()))
     beating = asyncio.create_task(channel.beat())
-    try:
-        await Run(channel, session, await channel.begin).carry_out()
-    except Exception as error:  # whatever browser-use raises, the supervisor is told
-        logging.getLogger(__name__).exception("the run broke")
-        channel.send(Failed(code=Internal.code, message=f"The agent broke: {type(error).__name__}"))
+    run = asyncio.create_task(Run(channel, session, await channel.begin).carry_out())
+    await asyncio.wait({run})
+    error = run.exception()
+    logging.getLogger(__name__).error("the run broke", exc_info=error)
+    channel.send(Failed(code=Internal.code, message=f"The agent broke: {type(error).__name__}"))
     await asyncio.gather(listening, beating)
 
 
@@ -171,7 +171,7 @@ class Run:
 
     async def before_step(self, agent: Agent[Any, Any]) -> None:
         """Waits at the gate: here a pause lands, and nothing is lost by it."""
-        await self.channel.ask("gate")
+        await self.channel.ask("gate", tab=self.session.agent_focus_target_id or "")
         self.started = time.monotonic()
         self.seen = None
         self.forced = (
@@ -249,10 +249,4 @@ def result_of(result: ActionResult) -> dict[str, Any]:
 
 def shortened(value: Any) -> Any:
     """The same JSON with long texts cut."""
-    if isinstance(value, str):
-        return value if len(value) <= LONGEST_TEXT else value[:LONGEST_TEXT] + "…"
-    if isinstance(value, dict):
-        return {name: shortened(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
-    if isinstance(value, list):
-        return [shortened(item) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
-    return value
+    return mapped(value, lambda text: text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…")

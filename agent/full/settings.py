@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from agent.adblock import ad_hosts
 from agent.origins import Origins
 
 
@@ -43,6 +44,8 @@ class FullSettings:
     """Whether tasks may reach loopback and private addresses."""
     origins: Origins = field(default_factory=lambda: Origins({}))
     """Where platforms are really served from, for stand-ins."""
+    ads: frozenset[str] = field(default_factory=ad_hosts)
+    """Hosts of advertisers and trackers, blocked for tasks that want it."""
     sandbox: bool | None = None
     """Chromium's own sandbox; None: on, unless run by root."""
     max_files: int = 20

@@ -16,7 +16,7 @@ from agent.full.nursery import Nursery
 from agent.full.run import Run
 from agent.full.settings import FullSettings
 from agent.full.warm import Pairs
-from agent.lite.proving import play_proof
+from agent.lite.proving import Report, play_proof
 from tools.errors import BrowserFailed, ModelUnavailable
 
 
@@ -43,7 +43,7 @@ class FullEngine:
         settings = self.settings
         if not (assignment.options.model or settings.model):
             raise ModelUnavailable("No language model is configured: set WEBHAND_LLM_MODEL and WEBHAND_LLM_BASE_URL")
-        brief = Brief(assignment, settings.origins, settings.private_network)
+        brief = Brief(assignment, settings.origins, settings.private_network, settings.ads)
         brief.check()
         pair = await self.pairs.take(assignment.options.proxy)
         try:
@@ -52,7 +52,7 @@ class FullEngine:
             desk.show(None)
             await asyncio.shield(asyncio.ensure_future(self.pairs.give_back(pair)))
 
-    async def prove(self, brief: Brief, cdp_url: str, readings: Mapping[str, str]) -> Mapping[str, Any]:
+    async def prove(self, brief: Brief, cdp_url: str, readings: Mapping[str, str], report: Report) -> Mapping[str, Any]:
         """Reads a result back on a page of its own in the task's browser. Raises a Failure where it is not there."""
         assignment, site = brief.assignment, brief.site
         if site is None:
@@ -61,7 +61,9 @@ class FullEngine:
             browser = await (await self.hands()).chromium.connect_over_cdp(cdp_url)
             try:
                 page = await browser.contexts[0].new_page()
-                return await play_proof(page, assignment.tool, assignment.parameters, readings, site, brief.origins)
+                return await play_proof(
+                    page, assignment.tool, assignment.parameters, readings, site, brief.origins, report=report
+                )
             finally:
                 await browser.close()
         except PlaywrightError as error:

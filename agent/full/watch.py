@@ -113,12 +113,16 @@ class Watch:
             commands.append(("Emulation.setLocaleOverride", {"locale": locale}))
         return commands
 
+    async def cookies(self) -> list[dict[str, Any]]:
+        """All cookies, as DevTools has them. Raises Gone, Refused or TimeoutError."""
+        return (await self.cdp.call("Storage.getCookies", seconds=2))["cookies"]
+
     async def state(self) -> dict[str, Any]:
         """The browser's storage state: all cookies, and the local storage of the pages that are open and of those put in before.
 
         Raises Gone, Refused or TimeoutError.
         """
-        cookies = (await self.cdp.call("Storage.getCookies", seconds=2))["cookies"]
+        cookies = await self.cookies()
         origins = {origin["origin"]: origin for origin in self.stored.get("origins", [])}
         for session in list(self.pages):
             with suppress(Refused, TimeoutError):

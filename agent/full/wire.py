@@ -151,8 +151,11 @@ class Question(Message):
     kind: Literal["question"] = "question"
     id: int
     about: Literal["gate", "arm", "person"]
-    reason: str = ""
+    reason: Literal["challenge", "sign_in", "two_factor"] | None = None
+    """What a person is wanted for."""
     message: str = ""
+    tab: str = ""
+    """The DevTools target that the agent is in, where it matters."""
 
 
 class Finished(Message):

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from playwright.async_api import Error as PlaywrightError
 
+from agent.adblock import ad_hosts
 from agent.engine import Assignment, Desk, EngineName, Outcome
 from agent.lite.answers import Ear
 from agent.lite.finder import Finder
@@ -34,7 +35,8 @@ class LiteEngine:
 
     `chromium`: the program, or what finds it. `folder`: the run folder. `sandbox`: None means on, unless we are root.
     `private_network`: whether a platform's hosts may lead to private addresses. `tasks`: after so many the Chromium is
-    replaced by a fresh one. `ahead`: whether the next task's context is made before it comes.
+    replaced by a fresh one. `ahead`: whether the next task's context is made before it comes. `ads`: the
+    hosts that are blocked for tasks that want it; None: the built-in list.
     """
 
     name: EngineName = "lite"
@@ -50,6 +52,7 @@ class LiteEngine:
         patience: Patience | None = None,
         tasks: int = 200,
         ahead: bool = True,
+        ads: frozenset[str] | None = None,
     ) -> None:
         find = chromium if callable(chromium) else lambda: chromium
         self._pool = SharedChromium(find, folder, sandbox=sandbox, tasks=tasks)
@@ -57,6 +60,7 @@ class LiteEngine:
         self._origins = origins
         self._private = private_network
         self._patience = patience or Patience()
+        self._ads = ad_hosts() if ads is None else ads
 
     async def warm(self) -> None:
         """Starts the Chromium now instead of with the first task. Raises BrowserFailed."""
@@ -88,7 +92,14 @@ class LiteEngine:
         hosts = site.hosts
         if assignment.options.allowed_domains is not None:
             hosts = narrow(hosts, parse_domains(assignment.options.allowed_domains))
-        return Wall(hosts, private=self._private, opened=self._origins.opened(hosts))
+        ads = self._ads if assignment.options.use_adblock else frozenset[str]()
+        return Wall(
+            hosts,
+            private=self._private,
+            opened=self._origins.opened(hosts),
+            ads=ads,
+            named=parse_domains(assignment.options.allowed_domains or ()),
+        )
 
 
 class Performance:

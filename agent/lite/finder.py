@@ -8,10 +8,10 @@ from functools import reduce
 
 from playwright.async_api import FrameLocator, Locator, Page
 
-from agent.lite.signs import candidates
 from agent.lite.untrusted import plain
 from agent.lite.watch import Missing, Watch
 from agent.origins import Origins
+from agent.signs import candidates
 from agent.wall import Gate
 from tools.errors import Failure, PageChanged, WrongPage
 from tools.playbook import Reading, Selector, Text, with_readings

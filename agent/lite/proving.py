@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 from pydantic import ValidationError
 
+from agent.engine import StepReport
 from agent.lite.answers import Ear, Refused
 from agent.lite.finder import Finder, UnknownReading, shown
 from agent.lite.player import Player
 from agent.lite.signs import Lookout
+from agent.lite.stages import action
+from agent.lite.untrusted import plain
 from agent.lite.watch import Detour, Patience, Watch
 from agent.origins import Origins
 from tools.errors import BrowserFailed, ChallengeRequired, Failure, OutcomeUncertain, PageChanged
-from tools.playbook import Playbook
+from tools.playbook import Playbook, Stage
 from tools.proof import Proof
 from tools.site import Site
 from tools.tool import AnyTool, Parameters
+
+PICTURE_MS = 5000.0
+Report = Callable[[StepReport], Awaitable[None]]
 
 
 async def play_proof(
@@ -31,11 +40,12 @@ async def play_proof(
     origins: Origins,
     *,
     patience: Patience | None = None,
+    report: Report | None = None,
 ) -> dict[str, Any]:
     """Plays a tool's proof on a page of the same login, and answers the result as its model has it.
 
-    For a run that was played by others: `readings` are what is known already. Raises OutcomeUncertain where a tool that
-    writes is not proved, and the failure itself for one that only reads.
+    For a run that was played by others: `readings` are what is known already, `report` is told each stage as a step.
+    Raises OutcomeUncertain where a tool that writes is not proved, and the failure itself for one that only reads.
     """
     watch = Watch(page, site, Lookout(page, site, origins), patience=patience or Patience(), acted=tool.writes)
     at = Finder(watch, origins, readings, None)
@@ -47,13 +57,44 @@ async def play_proof(
         for stage in stages:
             if stage.unless in at.readings or (stage.skip_if is not None and await at.shows(stage.skip_if)):
                 continue
-            for move in stage.moves:
-                await player.play(move)
+            began = time.monotonic()
+            actions: list[Mapping[str, Any]] = []
+            stopped: str | None = None
+            try:
+                for move in stage.moves:
+                    actions.append(action(move, at))
+                    await player.play(move)
+            except (Failure, Refused, Detour) as reason:
+                stopped = str(reason)
+                raise
+            finally:
+                if report is not None:
+                    await report(await seen(page, stage, actions, stopped, began))
 
     try:
         return await prove(tool, parameters, at, play)
     finally:
         ear.close()
+
+
+async def seen(
+    page: Page, stage: Stage, actions: Sequence[Mapping[str, Any]], stopped: str | None, began: float
+) -> StepReport:
+    """A stage of a proof as a step, with how the page looks now."""
+    picture, title = None, ""
+    with suppress(PlaywrightError):
+        picture = await page.screenshot(type="jpeg", quality=60, timeout=PICTURE_MS)
+        title = plain(await page.title())
+    return StepReport(
+        next_goal=stage.goal,
+        evaluation_previous_goal="The agent ended its work: now its result is read back.",
+        url=page.url,
+        title=title,
+        actions=tuple(actions),
+        results=() if stopped is None else ({"stopped": stopped},),
+        duration_ms=round(1000 * (time.monotonic() - began)),
+        screenshot=picture,
+    )
 
 
 async def prove(

@@ -38,7 +38,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class RefusedError(Exception):
-    """The host is outside the wall."""
+    """The host is outside the wall; the message says so to whoever asked."""
 
 
 class UnreachableError(Exception):
@@ -94,7 +94,7 @@ class Visit:
                     return await self._tunnel(request)
                 await self._forward(request)
             except RefusedError as refused:
-                await self._answer(403, f"{refused} is outside the hosts that this task may reach.")
+                await self._answer(403, str(refused))
             except (UnreachableError, OSError, TimeoutError, h11.RemoteProtocolError):
                 await self._answer(502, "The site did not answer.")
             except ValueError:

@@ -12,8 +12,9 @@ from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from agent.engine import Login
-from agent.lite.signs import Lookout, Sight, same
+from agent.lite.signs import Lookout
 from agent.lite.untrusted import plain
+from agent.signs import Sight, same
 from tools.errors import AccountSuspended, AuthenticationFailed, PageChanged, RateLimited
 from tools.patience import seconds_to_wait
 from tools.site import Site

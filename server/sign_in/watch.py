@@ -6,9 +6,9 @@ import contextlib
 import time
 from asyncio import timeout
 
-from agent.lite.signs import Sight, same
 from agent.lite.untrusted import plain
 from agent.sign_in import Guest
+from agent.signs import Sight, same
 from server.sign_in.attempt import SignIn
 from tools.errors import BrowserFailed
 

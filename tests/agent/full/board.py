@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tools.playbook import Expect, Goto, Read, Reading, Stage
 from tools.proof import Proof
-from tools.site import Signs, Site
+from tools.site import Signs, Site, Who
 from tools.tool import Parameters, Result, Tool
 
 PASSWORD = "correct-horse/battery&staple"
@@ -28,8 +28,13 @@ SITE = Site(
     hosts=("board.example",),
     login_url="https://board.example/login",
     logged_in=Signs(selectors=("#who",)),
-    challenge=Signs(urls=(r"^https?://[^/]+/challenge",)),
-    suspended=Signs(urls=(r"^https?://[^/]+/locked",)),
+    logged_out=Signs(selectors=("#stranger",)),
+    challenge=Signs(urls=(r"^https?://[^/]+/challenge",), selectors=("#captcha",)),
+    suspended=Signs(
+        urls=(r"^https?://[^/]+/locked",), selectors=("[role=alert]:text-matches('limited|gesperrt', 'i')",)
+    ),
+    rate=Signs(statuses=(429,)),
+    who=Who("#who", pattern=r"You are (\w+)"),
 )
 
 
@@ -95,11 +100,23 @@ class Board:
             return HTMLResponse("<title>Missing</title><p id=missing>There is no such note.</p>", 404)
         return page("Note", f"<p id=note data-id={number}>{escape(self.journal.notes[number - 1])}</p>")
 
+    async def check(self, request: Request) -> Response:
+        asking = "<p id=captcha>Are you a robot?</p><script>setTimeout(() => location.reload(), 200)</script>"
+        return page("Check", asking if self.journal.mood == "checks" else "<script>fetch('/welcomed')</script>")
+
     async def text(self, request: Request) -> Response:
         return page("Text", escape(request.query_params["say"]))
 
     async def raw(self, request: Request) -> Response:
-        return HTMLResponse(request.query_params["html"])
+        return HTMLResponse(request.query_params["html"], int(request.query_params.get("status", 200)))
+
+    async def world(self, request: Request) -> Response:
+        said = "Intl.DateTimeFormat().resolvedOptions().timeZone, navigator.language, (1234.5).toLocaleString()"
+        return page(
+            "World",
+            f"<p>{escape(request.headers.get('accept-language', ''))}</p><p id=out></p>"
+            f"<script>out.textContent = 'world ' + [{said}].join(' ')</script><a href=/world target=_blank>Again</a>",
+        )
 
     async def download(self, request: Request) -> Response:
         name = request.query_params.get("name", "report.csv")
@@ -141,8 +158,10 @@ class Board:
                 Route("/write", self.write),
                 Route("/publish", self.publish, methods=["POST"]),
                 Route("/notes/{number:int}", self.note),
+                Route("/check", self.check),
                 Route("/text", self.text),
                 Route("/raw", self.raw),
+                Route("/world", self.world),
                 Route("/download", self.download),
                 Route("/upload", self.upload, methods=["GET", "POST"]),
                 Route("/slow", self.slow),

@@ -36,7 +36,7 @@ async def theatre(
             base_url=base_url,
             model="unused",
             api_key="sk-test-model-key",
-            warm=0,
+            warm=1,
             private_network=True,
             model_retries=0,
             max_failures=2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tests.scripted_model import Line, in_turn
 from tools.browser.run_task import RunTask
 from tools.browser.run_task import tool as run_task
 from tools.errors import ChallengeRequired
+from tools.site import Site
 from tools.tool import AnyTool, Parameters
 
 
@@ -35,7 +36,7 @@ class RecordingDesk:
     waits: asyncio.Event = field(default_factory=asyncio.Event)
     stepped: asyncio.Event = field(default_factory=asyncio.Event)
     pause: bool = False
-    answer: Callable[[Reason], None] | None = None
+    answer: Callable[[Reason], Awaitable[None] | None] | None = None
 
     async def progress(self, word: str, percentage: int) -> None:
         self.words.append((word, percentage))
@@ -56,7 +57,8 @@ class RecordingDesk:
         self.asked.append((reason, message))
         if self.answer is None:
             raise ChallengeRequired(message)
-        self.answer(reason)
+        if (coming := self.answer(reason)) is not None:
+            await coming
 
     async def keep_login(self, state: Mapping[str, Any]) -> None:
         self.kept.append(state)
@@ -96,6 +98,7 @@ class Stage:
         *lines: Line,
         tool: AnyTool = run_task,
         parameters: Parameters | None = None,
+        site: Site = SITE,
         login: Login | None = None,
         secrets: Mapping[str, str] | None = None,
         files: tuple[Path, ...] = (),
@@ -110,7 +113,7 @@ class Stage:
         return Assignment(
             task_id=f"task_{number}",
             tool=tool,
-            site=SITE if tool.account else None,
+            site=site if tool.account else None,
             parameters=parameters or RunTask(task=f"Do it at {self.url}", start_url=self.url),
             options=Options(**options),
             folder=folder,
@@ -124,5 +127,13 @@ class Stage:
         return await self.engine.carry_out(self.assignment(*lines, **more), desk or RecordingDesk())
 
     def another(self, **settings: Any) -> FullEngine:
-        """An engine with other settings, on the same nursery."""
-        return FullEngine(replace(self.engine.settings, **settings), self.engine.nursery)
+        """An engine with other settings, on the same nursery, and on the same pairs unless the settings say how many it has."""
+        engine = FullEngine(replace(self.engine.settings, **settings), self.engine.nursery)
+        if "warm" not in settings:
+            engine.pairs = self.engine.pairs
+        return engine
+
+    async def settle(self) -> None:
+        """Waits until no pair is being made in the background."""
+        if self.engine.pairs.filling is not None:
+            await self.engine.pairs.filling

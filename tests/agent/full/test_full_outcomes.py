@@ -23,12 +23,8 @@ from tools.errors import (
     Failure,
     Interrupted,
     InvalidParameters,
-    ModelContext,
     ModelError,
     ModelRateLimited,
-    ModelRefused,
-    ModelTruncated,
-    ModelUnauthorized,
     ModelUnavailable,
     OutcomeUncertain,
 )
@@ -92,26 +88,14 @@ async def test_a_schema_that_is_none_is_refused_before_anything_starts(stage: St
 
 
 FAULTS: dict[str, tuple[Fault | Turn, type[Failure]]] = {
-    "a wrong key": (Fault(401, "Incorrect API key provided"), ModelUnauthorized),
-    "no permission": (Fault(403, "You may not"), ModelUnauthorized),
-    "an unknown model": (Fault(404, "The model does not exist"), ModelUnavailable),
-    "an overload": (Fault(503, "overloaded"), ModelUnavailable),
-    "too many requests": (Fault(429, "slow down", headers={"Retry-After": "7"}), ModelRateLimited),
-    "a prompt too long": (Fault(400, "too long", code="context_length_exceeded"), ModelContext),
-    "a bad request": (Fault(400, "no such parameter"), ModelError),
-    "an answer cut off": (Turn([done()], finish_reason="length"), ModelTruncated),
-    "a refusal": (Turn(refusal="I will not help with that."), ModelRefused),
-    "a filtered answer": (Turn([done()], finish_reason="content_filter"), ModelRefused),
-    "no JSON": (
-        Fault(200, body="<html>a proxy's page</html>", headers={"content-type": "application/json"}),
-        ModelError,
-    ),
-    "another form": (Turn([{"fly": {"to": "the moon"}}]), ModelError),
+    "at once": (Fault(429, "slow down", headers={"Retry-After": "7"}), ModelRateLimited),
+    "after it was asked again": (Turn([{"fly": {"to": "the moon"}}]), ModelError),
 }
+"""What each fault becomes is told apart in test_full_model."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_what_goes_wrong_with_the_model_has_its_own_code(stage: Stage, fault: str) -> None:
+async def test_a_model_that_fails_ends_the_run_with_its_own_code(stage: Stage, fault: str) -> None:
     said, failure = FAULTS[fault]
     with pytest.raises(Failure) as failed:
         await stage.play(said)
@@ -193,6 +177,7 @@ async def failure_after(stage: Stage, desk: RecordingDesk, strike: object, **mor
     """Strikes while the agent waits for its model, and gives what comes of it."""
     assert callable(strike)
     slow = Turn([done()], delay=20)
+    await stage.settle()
     running = asyncio.ensure_future(stage.play(acts("wait", seconds=0), slow, desk=desk))
     await desk.stepped.wait()
     strike()
@@ -225,25 +210,27 @@ async def test_a_frozen_browser_is_noticed(stage: Stage, desk: RecordingDesk, mo
     assert "froze" in failure.message
 
 
-def runner_of() -> psutil.Process:
-    """The one runner that lives: a child of the zygote."""
+def runner_of(stage: Stage) -> psutil.Process:
+    """The runner that works: of the zygote's children the one that no pair keeps ready."""
     zygote = next(p for p in psutil.Process().children() if "agent.full.zygote" in p.cmdline())
-    (runner,) = zygote.children()
+    ready = {pair.runner.process.pid for pair in stage.engine.pairs.ready}
+    (runner,) = (runner for runner in zygote.children() if runner.pid not in ready)
     return runner
 
 
 async def test_a_runner_that_dies_interrupts_the_task(stage: Stage, desk: RecordingDesk) -> None:
-    failure = await failure_after(stage, desk, lambda: runner_of().kill())
+    failure = await failure_after(stage, desk, lambda: runner_of(stage).kill())
     assert type(failure) is Interrupted
 
 
 async def test_a_runner_that_freezes_interrupts_the_task(stage: Stage, desk: RecordingDesk) -> None:
     engine = stage.another(silence=1.5)
+    await stage.settle()
     running = asyncio.ensure_future(
         engine.carry_out(stage.assignment(acts("wait", seconds=0), Turn([done()], delay=20)), desk)
     )
     await desk.stepped.wait()
-    runner_of().suspend()
+    runner_of(stage).suspend()
     with pytest.raises(Interrupted, match="froze"):
         await running
 
@@ -276,6 +263,11 @@ async def test_a_note_counts_when_it_was_read_back(stage: Stage, desk: Recording
     )
     assert outcome.result == {"output": "Read back: A note", "noteId": str(number), "text": "A note"}
     assert desk.armed == [1]
+    assert [step.kind for step in desk.steps] == ["agent", "agent", "agent", "stage"]
+    proof = desk.steps[-1]
+    assert (proof.next_goal, proof.url) == ("Read the note back", f"{stage.url}/notes/{number}")
+    assert [list(action) for action in proof.actions] == [["goto"], ["expect"], ["read"]]
+    assert proof.screenshot is not None
 
 
 async def test_a_note_that_cannot_be_read_back_is_uncertain(stage: Stage, desk: RecordingDesk) -> None:
@@ -289,6 +281,8 @@ async def test_a_note_that_cannot_be_read_back_is_uncertain(stage: Stage, desk: 
             parameters=WriteNote(text="A note"),
             desk=desk,
         )
+    assert desk.steps[-1].kind == "stage"
+    assert "stopped" in desk.steps[-1].results[0]
 
 
 async def test_an_agent_that_fails_after_the_act_leaves_it_uncertain(stage: Stage) -> None:
@@ -312,6 +306,7 @@ async def test_an_agent_that_fails_before_the_act_has_simply_failed(stage: Stage
 
 
 async def test_a_runner_that_dies_after_the_act_leaves_it_uncertain(stage: Stage, desk: RecordingDesk) -> None:
+    await stage.settle()
     playing = stage.play(
         acts("navigate", url=f"{stage.url}/write"),
         written,
@@ -324,7 +319,7 @@ async def test_a_runner_that_dies_after_the_act_leaves_it_uncertain(stage: Stage
     while len(desk.steps) < 2:
         desk.stepped.clear()
         await desk.stepped.wait()
-    os.kill(runner_of().pid, signal.SIGKILL)
+    os.kill(runner_of(stage).pid, signal.SIGKILL)
     with pytest.raises(OutcomeUncertain) as failed:
         await running
     assert failed.value.details["cause"] == "INTERRUPTED"

@@ -16,9 +16,9 @@ from agent.full.brief import ACTIONS, Brief
 from agent.full.files import safe
 from agent.full.guard import Guard, Place, RefusedAct
 from agent.full.prices import Price, prices
-from agent.full.redaction import Redactor
 from agent.full.wire import Arming, Beat, Begin, Grant, from_runner, to_runner
 from agent.origins import Origins
+from agent.redaction import Redactor
 from tests.agent.full.board import SITE, WriteNote, write_note
 from tools.browser.run_task import RunTask
 from tools.browser.run_task import tool as run_task

@@ -6,7 +6,8 @@ import html
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, quote_plus
 
@@ -16,6 +17,17 @@ SHORTEST = 3
 """Shorter values are ordinary words and numbers: hiding them would hide half of every page."""
 SHORTEST_INSIDE_WORDS = 5
 """Shorter values are only hidden where they stand alone."""
+
+
+def mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """The same JSON value with every text in it, keys included, changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(str(key)): mapped(item, change) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON of any shape
+    if isinstance(value, list | tuple):
+        return [mapped(item, change) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
+    return value
 
 
 class Secret(Protocol):
@@ -35,6 +47,15 @@ class Secret(Protocol):
     def totp(self) -> bool:
         """Whether the codes made from it are hidden as well."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A secret of which only the value itself is hidden."""
+
+    name: str
+    value: str
+    totp: bool = False
 
 
 def spellings(value: str) -> Iterator[str]:
@@ -70,13 +91,7 @@ class Redactor:
 
     def tree(self, value: Any) -> Any:
         """The same JSON value with every text in it, keys included, redacted."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(str(k)): self.tree(v) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON of any shape
-        if isinstance(value, list | tuple):
-            return [self.tree(item) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
-        return value
+        return mapped(value, self.text)
 
     @staticmethod
     def mark(name: str) -> str:

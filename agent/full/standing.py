@@ -1,0 +1,83 @@
+"""Where the agent's page stands, by the platform's own signs: asked before each step, and before anything is published."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from agent.cdp import Gone, Refused
+from agent.engine import Login
+from agent.full.watch import Watch
+from agent.lite.untrusted import plain
+from agent.origins import Origins
+from agent.signs import LOOK, Sight, SiteSigns, same
+from tools.errors import AccountSuspended, AuthenticationFailed, RateLimited
+from tools.site import Site
+
+LOOK_SECONDS = 2.0
+RATE_SECONDS = 900
+"""How long to wait where a site slows us down: a page does not know what the answer's headers said."""
+LONGEST_NAME = 60
+
+
+class Standing:
+    """What one platform's pages say. `login` None: the tool needs no account. `identity`: who was last seen logged in."""
+
+    def __init__(self, site: Site, origins: Origins, watch: Watch, login: Login | None) -> None:
+        self.site = site
+        self.signs = SiteSigns(site, origins)
+        self.watch = watch
+        self.login = login
+        self.identity: str | None = None
+
+    async def challenged(self, target: str, *, acted: bool) -> bool:
+        """Looks at that tab, and answers whether a person is wanted there.
+
+        Raises AccountSuspended, RateLimited or AuthenticationFailed, unless the publishing act went out: then the proof decides.
+        """
+        sight = await self.look(target)
+        if sight is None:
+            return False
+        if not acted:
+            self.check(sight)
+        return "challenge" in sight
+
+    def check(self, sight: Sight) -> None:
+        """Raises what the signs mean."""
+        if "suspended" in sight:
+            raise AccountSuspended(f"{self.site.name} has locked or limited {self.account}: sort it out there first")
+        if "rate" in sight:
+            raise RateLimited(f"{self.site.name} asks to slow down", retry_after=RATE_SECONDS)
+        login = self.login
+        if login is None:
+            return
+        if "logged_out" in sight and "logged_in" not in sight and not login.credentials:
+            raise AuthenticationFailed(f"{self.site.name} shows that {self.account} is not logged in: reconnect it")
+        if login.identity is not None and sight.who is not None and not same(login.identity, sight.who):
+            shown, wanted = plain(sight.who, LONGEST_NAME), plain(login.identity, LONGEST_NAME)
+            raise AuthenticationFailed(
+                f"{self.site.name} shows {shown} logged in, but {self.account} is {wanted}: reconnect it"
+            )
+
+    async def look(self, target: str) -> Sight | None:
+        """What that tab shows; None while it is between two pages, or not the site's to ask."""
+        session = next((session for session, tab in self.watch.pages.items() if tab == target), None)
+        if session is None:
+            return None
+        asked = {"expression": f"({LOOK})({json.dumps(self.signs.asked)})", "returnByValue": True}
+        with suppress(Gone, Refused, TimeoutError):
+            answer = await self.watch.cdp.call("Runtime.evaluate", asked, session, seconds=LOOK_SECONDS)
+            looked: Any = answer["result"].get("value")
+            if not looked:
+                return None
+            cookies = self.signs.jar(await self.watch.cookies()) if self.signs.wants_cookies else {}
+            sight = self.signs.read(looked, looked["url"], looked["status"], cookies)
+            self.identity = sight.who or self.identity
+            return sight
+        return None
+
+    @property
+    def account(self) -> str:
+        """The account, for a message."""
+        return f"the account '{plain(self.login.account_name, LONGEST_NAME)}'" if self.login else "this browser"
