@@ -23,9 +23,7 @@ _SANDBOX = {"auto": None, "on": True, "off": False}
 
 def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> Mapping[EngineName, Engine]:
     """Both engines. A Chromium that is missing fails the tasks that need it, not the start."""
-    chromium = _finder(settings)
-    origins, sandbox = Origins(stand_ins), _SANDBOX[settings.sandbox]
-    lite = LiteEngine(chromium, run_folder / "lite", origins, sandbox=sandbox, private_network=settings.private_network)
+    lite = build_lite(settings, run_folder, stand_ins)
     full = FullEngine(
         FullSettings(
             chromium=find_chromium(settings.chromium) or Path("chromium"),
@@ -39,11 +37,22 @@ def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, 
             budget=settings.task_budget,
             prices=settings.llm_prices,
             private_network=settings.private_network,
-            origins=origins,
-            sandbox=sandbox,
+            origins=Origins(stand_ins),
+            sandbox=_SANDBOX[settings.sandbox],
         )
     )
     return {"lite": lite, "full": full}
+
+
+def build_lite(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> LiteEngine:
+    """The lite engine alone."""
+    return LiteEngine(
+        _finder(settings),
+        run_folder / "lite",
+        Origins(stand_ins),
+        sandbox=_SANDBOX[settings.sandbox],
+        private_network=settings.private_network,
+    )
 
 
 def build_login_browsers(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> LoginBrowsers:
