@@ -16,7 +16,7 @@ from agent.redaction import Hidden, Redactor
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
 from storage.profiles import ProfileStore
-from storage.tables import Task
+from storage.tables import Account, Task
 from storage.vault import Vault
 from tools.catalog import Catalog
 from tools.errors import AccountNotFound, InvalidParameters, NotFound
@@ -84,13 +84,7 @@ class Orders:
         account = await self._accounts.get(task.account_id)
         if account is None:
             raise AccountNotFound.named(task.account_name or task.account_id, task.platform)
-        return Login(
-            account_id=account.id,
-            account_name=account.name,
-            identity=account.identity,
-            state=self._vault.unseal(account.login_state) if account.login_state else None,
-            credentials=self._vault.unseal(account.credentials) if account.credentials else None,
-        )
+        return login_of(account, self._vault)
 
     async def _profile(self, task: Task) -> Login | None:
         profile = await self._profiles.get(task.profile_id) if task.profile_id is not None else None
@@ -110,6 +104,17 @@ class Orders:
             await asyncio.to_thread(_copy, self._artifacts.path(artifact), target)
             found.append(target)
         return found
+
+
+def login_of(account: Account, vault: Vault) -> Login:
+    """The account as an engine needs it."""
+    return Login(
+        account_id=account.id,
+        account_name=account.name,
+        identity=account.identity,
+        state=vault.unseal(account.login_state) if account.login_state else None,
+        credentials=vault.unseal(account.credentials) if account.credentials else None,
+    )
 
 
 def options_of(stored: Mapping[str, Any]) -> Options:

@@ -24,12 +24,7 @@ _SANDBOX = {"auto": None, "on": True, "off": False}
 
 def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> Mapping[EngineName, Engine]:
     """Both engines. A Chromium that is missing fails the tasks that need it, not the start."""
-    chromium = _finder(settings)
-    origins, sandbox = Origins(stand_ins), _SANDBOX[settings.sandbox]
-    ads = _ads(settings.ad_hosts)
-    lite = LiteEngine(
-        chromium, run_folder / "lite", origins, sandbox=sandbox, private_network=settings.private_network, ads=ads
-    )
+    lite = build_lite(settings, run_folder, stand_ins)
     full = FullEngine(
         FullSettings(
             chromium=find_chromium(settings.chromium) or Path("chromium"),
@@ -43,9 +38,9 @@ def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, 
             budget=settings.task_budget,
             prices=settings.llm_prices,
             private_network=settings.private_network,
-            origins=origins,
-            ads=ads,
-            sandbox=sandbox,
+            origins=Origins(stand_ins),
+            ads=_ads(settings.ad_hosts),
+            sandbox=_SANDBOX[settings.sandbox],
         )
     )
     return {"lite": lite, "full": full}
@@ -56,6 +51,18 @@ async def warm_up(engines: Mapping[EngineName, Engine]) -> None:
     full = engines.get("full")
     if isinstance(full, FullEngine):
         await full.warm_up()
+
+
+def build_lite(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> LiteEngine:
+    """The lite engine alone."""
+    return LiteEngine(
+        _finder(settings),
+        run_folder / "lite",
+        Origins(stand_ins),
+        sandbox=_SANDBOX[settings.sandbox],
+        private_network=settings.private_network,
+        ads=_ads(settings.ad_hosts),
+    )
 
 
 def build_login_browsers(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> LoginBrowsers:

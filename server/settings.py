@@ -139,7 +139,10 @@ class Settings(BaseSettings):
         default=False,
         description="Whether a REST create that equals one of the same key still in flight answers with that task (MCP calls always do).",
     )
-    caps: bool = Field(default=True, description="Whether each site's caps per account (hourly, daily, spacing) hold.")
+    caps: bool = Field(
+        default=True,
+        description="Whether each site's hourly and daily caps per account hold (its spacing between two acts always does).",
+    )
     approval: bool = Field(default=False, description="Whether every publishing task waits for approval.")
 
     # -- webhooks

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
@@ -23,6 +23,9 @@ from storage.tables import Account, Artifact, Step, Task, Worker, now
 from storage.tasks import Outbox, end, locked, touched, unpause
 
 Ending = Mapping[str, Any]
+WRITES = ("publish", "engage", "delete")
+_LONGEST_REST = timedelta(days=1)
+"""Older acts are not looked at: no site's spacing is longer, nor is a task's time between its act and its end."""
 
 
 class RunStore:
@@ -76,26 +79,25 @@ class RunStore:
             col(other.worker_id).is_not(None),
             col(other.state).in_(HELD),
         )
+        # The last act's own row says until when the account rests: so it does for tasks that are created or approved later, too.
+        acted = aliased(Task)
+        resting = exists().where(
+            col(acted.account_id) == col(Task.account_id),
+            col(acted.effect).in_(WRITES),
+            col(acted.armed_at) > now() - _LONGEST_REST,
+            col(acted.not_before) > now(),
+        )
         wanted = (
             select(Task)
             .where(
                 col(Task.state) == TaskState.PENDING,
                 col(Task.engine) == engine,
-                or_(col(Task.not_before).is_(None), col(Task.not_before) <= now()),
-                or_(col(Task.account_id).is_(None), ~col(Task.writes), ~busy),
+                or_(col(Task.account_id).is_(None), ~col(Task.writes), ~(busy | resting)),
             )
             .order_by(col(Task.priority), col(Task.created_at), col(Task.id))
             .limit(1)
         )
         return wanted if self._database.sqlite else wanted.with_for_update(skip_locked=True)
-
-    async def soonest(self) -> datetime | None:
-        """When the next pending task that must wait for its time may start."""
-        wanted = select(func.min(col(Task.not_before))).where(
-            col(Task.state) == TaskState.PENDING, col(Task.not_before) > now()
-        )
-        async with self._database.reading() as session:
-            return (await session.execute(wanted)).scalar_one()
 
     # -- while it runs ------------------------------------------------------------------------------------------------
 
@@ -216,13 +218,12 @@ class RunStore:
         tell(session, QUEUE)
 
     async def _hand_on(self, session: AsyncSession, task: Task, spacing: float) -> None:
-        """Wakes the account's next task, which may have found it busy; after an act, not before its site's spacing is over."""
+        """Wakes the account's next task, which may have found it busy; after an act, the account rests for its site's spacing."""
         if task.account_id is None or not task.writes:
             return
-        waiting = and_(col(Task.account_id) == task.account_id, col(Task.state) == TaskState.PENDING, col(Task.writes))
         if task.armed_at is not None and spacing:
-            later = now() + timedelta(seconds=spacing)
-            await session.execute(update(Task).where(waiting).values(not_before=later))
+            task.not_before = now() + timedelta(seconds=spacing)
+        waiting = and_(col(Task.account_id) == task.account_id, col(Task.state) == TaskState.PENDING, col(Task.writes))
         first = select(Task).where(waiting).order_by(col(Task.priority), col(Task.created_at)).limit(1)
         following = (await session.execute(first)).scalar_one_or_none()
         if following is not None:

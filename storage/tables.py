@@ -145,7 +145,7 @@ class Task(SQLModel, table=True):
     armed_at: datetime | None = moment()
     """When the publishing act was about to go out."""
     not_before: datetime | None = moment()
-    """The account's next act may not come sooner (the site's spacing)."""
+    """Of a task that acted: the account's next act may not come sooner (the site's spacing)."""
     created_at: datetime = moment(nullable=False)
     started_at: datetime | None = moment()
     finished_at: datetime | None = moment()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
-from sqlalchemy import ColumnElement, CursorResult, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, CursorResult, func, or_, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
@@ -290,16 +290,19 @@ class TaskStore:
             await session.execute(update(Task).where(col(Task.id) == task_id).values(share_token=share_token))
 
     async def acts(self, account_id: str, effects: Sequence[str], since: datetime) -> list[datetime]:
-        """When the account's tasks of these effects acted, or will: armed since then, or still open. Oldest first."""
-        when = func.coalesce(col(Task.armed_at), col(Task.created_at))
-        wanted = select(when).where(
+        """When the account's tasks of these effects acted, oldest first. One that is still open and may act yet counts as now,
+        however long it has waited: so those that wait for approval cannot all act in one hour.
+        """
+        wanted = select(col(Task.armed_at)).where(
             col(Task.account_id) == account_id,
             col(Task.effect).in_(effects),
             or_(col(Task.armed_at) >= since, col(Task.state).in_(OPEN)),
+            _IN_EARNEST,
         )
         async with self._database.reading() as session:
             found = (await session.execute(wanted)).scalars().all()
-        return sorted(cast("list[datetime]", found))
+        moment = now()
+        return sorted(armed_at or moment for armed_at in found)
 
     async def same_content(self, account_id: str, tool: str, content_hash: str, since: datetime) -> Task | None:
         """A task of the account that published (or may have, or will) the very same content since then."""
@@ -309,6 +312,7 @@ class TaskStore:
             col(Task.content_hash) == content_hash,
             col(Task.created_at) >= since,
             or_(col(Task.state).in_(OPEN | {TaskState.COMPLETED}), col(Task.armed_at).is_not(None)),
+            _IN_EARNEST,
         )
         async with self._database.reading() as session:
             return (await session.execute(wanted.limit(1))).scalars().first()
@@ -321,6 +325,8 @@ class TaskStore:
 
 
 IDEMPOTENCY_KEPT = timedelta(hours=24)
+_IN_EARNEST = SQLModel.metadata.tables["task"].c.options["dry_run"].as_boolean().is_not(true())
+"""What is no dry run."""
 
 
 class IdempotencyClash(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tools.overrides import Swap
-from tools.playbook import Click, Playbook, Press
+from tools.playbook import Click, Move, Playbook, Press, Stage
 from tools.rewriting import candidates, selectors
 from tools.site import Site
 
@@ -24,13 +24,31 @@ class Use:
 
 def uses(playbook: Playbook, site: Site) -> Iterator[Use]:
     """Every selector of the playbook in the order in which it is played, up to and with the publishing act."""
+    for stage, move in rehearsed(playbook):
+        yield from uses_of(stage, move, site).values()
+
+
+def rehearsed(playbook: Playbook) -> Iterator[tuple[Stage, Move]]:
+    """Every move with its stage, up to and with the publishing act."""
     for stage in playbook:
         for move in stage.moves:
-            publishes = isinstance(move, Click | Press) and move.publishes
-            for selector in map(candidates, selectors(move).values()):
-                yield Use(stage.goal, type(move).__name__.lower(), selector, name_of(selector, site), publishes)
-            if publishes:
+            yield stage, move
+            if publishes(move):
                 return
+
+
+def uses_of(stage: Stage, move: Move, site: Site) -> dict[str, Use]:
+    """The selectors of one move by the field that holds them (frame, within, selector), from the outside in."""
+    kind = type(move).__name__.lower()
+    return {
+        field: Use(stage.goal, kind, candidates(found), name_of(candidates(found), site), publishes(move))
+        for field, found in selectors(move).items()
+    }
+
+
+def publishes(move: Move) -> bool:
+    """Whether this is the act that cannot be taken back."""
+    return isinstance(move, Click | Press) and move.publishes
 
 
 def name_of(selector: tuple[str, ...], site: Site) -> str | None:

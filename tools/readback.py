@@ -7,6 +7,8 @@ from typing import cast
 
 from pydantic import model_validator
 
+from tools.landmark import pattern
+from tools.playbook import Goto, Read, Selector, Stage
 from tools.tool import Result
 
 
@@ -27,3 +29,14 @@ class ReadBack(Result):
     def worded(cls, readings: Mapping[str, str]) -> dict[str, object]:
         """The fields of the result, by their wire names; a reading that stayed unknown is missing."""
         raise NotImplementedError
+
+
+def look_back(url: str, words: tuple[str, ...], missing: tuple[str, ...], text: str, *, goal: str) -> Stage:
+    """Opens what was published at its own address and reads it as `shown`; while a site reviews it, it is not there yet."""
+    there: Selector = (*words, *missing)
+    moves = (
+        Goto(url, "read_back"),
+        Read("there", there, optional=True),
+        Read("shown", words, pattern=f"({pattern(text)})", optional=True, seconds=2.0),
+    )
+    return Stage(goal, moves, "verifying")

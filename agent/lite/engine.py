@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from agent.adblock import ad_hosts
 from agent.engine import Assignment, Desk, EngineName, Outcome
 from agent.lite.answers import Ear
 from agent.lite.finder import Finder
+from agent.lite.inspector import Inspection, Inspector
 from agent.lite.pool import SharedChromium
 from agent.lite.proving import as_result, prove
 from agent.lite.record import Record
@@ -73,6 +75,21 @@ class LiteEngine:
 
     async def carry_out(self, assignment: Assignment, desk: Desk) -> Outcome:
         """Plays the playbook and proves its result; see agent.engine.Engine."""
+        async with self._stage(assignment, desk) as performance:
+            return await performance.perform()
+
+    async def inspect(self, assignment: Assignment, desk: Desk) -> Inspection:
+        """Plays the playbook up to its publishing act, which is not made, and says what it found of each selector.
+
+        What stops the playbook is part of the answer. Raises BrowserFailed, or InvalidParameters where there is no playbook.
+        """
+        dry = replace(assignment, options=replace(assignment.options, dry_run=True))
+        async with self._stage(dry, desk) as performance:
+            return await performance.inspect()
+
+    @contextlib.asynccontextmanager
+    async def _stage(self, assignment: Assignment, desk: Desk) -> AsyncGenerator[Performance]:
+        """A performance of the assignment, in a room of its own."""
         site = assignment.site
         if site is None or assignment.tool.playbook is None:
             raise InvalidParameters(f"{assignment.tool.name} has no playbook: only the full engine can do it")
@@ -82,7 +99,7 @@ class LiteEngine:
         async with self._rooms.room(furnishing, self._wall(assignment, site), upstream=upstream, state=state) as room:
             desk.show(room.window)
             try:
-                return await Performance(assignment, desk, room, site, self._origins, self._patience).perform()
+                yield Performance(assignment, desk, room, site, self._origins, self._patience)
             except PlaywrightError:
                 raise BrowserFailed from None  # its text may hold what was typed
             finally:
@@ -136,6 +153,27 @@ class Performance:
         finally:
             self._ear.close()
             await self._record.close()
+
+    async def inspect(self) -> Inspection:
+        """Plays up to the publishing act and looks at everything on the way."""
+        tool, site = self._assignment.tool, self._watch.site
+        playbook = tool.playbook(self._assignment.parameters) if tool.playbook else ()
+        inspector = Inspector(playbook, site, self._at)
+        stages = Stages(self._assignment, self._desk, self._record, self._at, self._ear, len(playbook), inspector)
+        stopped: Failure | None = None
+        try:
+            await stages.play(playbook)
+        except DryRun:
+            pass
+        except Failure as failure:
+            stopped = failure
+        finally:
+            await self._record.flush()
+            self._ear.close()
+            await self._record.close()
+        await self._keep_login()
+        seen = await inspector.seen(stopped)
+        return Inspection(tool.name, seen, self._watch.identity, stopped)
 
     async def _play(self) -> Outcome:
         tool, parameters = self._assignment.tool, self._assignment.parameters

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import reduce, singledispatchmethod
 from pathlib import Path
+from typing import Protocol
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, expect
@@ -27,6 +28,18 @@ READ_SECONDS = 5.0
 """For what an element says, once it is there."""
 
 
+class Witness(Protocol):
+    """Whoever looks on while moves are played."""
+
+    async def before(self, move: Move) -> None:
+        """A move is about to be played. May raise what would stop it."""
+        ...
+
+    async def after(self, move: Move) -> None:
+        """It was played."""
+        ...
+
+
 class Player:
     """Plays moves where `at` finds things; what they read goes into `at.readings`.
 
@@ -40,8 +53,10 @@ class Player:
         *,
         files: Sequence[Path] = (),
         publish: Callable[[], Awaitable[None]] | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self.at = at
+        self._witness = witness
         self._ear = ear
         self._files = {file.name: file for file in files}
         self._publish = publish
@@ -54,7 +69,11 @@ class Player:
         """Plays one move. Raises a Failure, Refused, or the watch's Detour."""
         try:
             async with asyncio.timeout(FROZEN_SECONDS + getattr(move, "seconds", 0)):
+                if self._witness is not None:
+                    await self._witness.before(move)
                 await self._play(move)
+                if self._witness is not None:
+                    await self._witness.after(move)
         except TimeoutError:
             raise BrowserFailed("The page froze: try again") from None
         except UnknownReading as unknown:

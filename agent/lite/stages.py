@@ -13,7 +13,7 @@ from agent.engine import Assignment, Desk, Reason, StepReport
 from agent.lite.answers import Ear, Refused
 from agent.lite.finder import Finder, UnknownReading
 from agent.lite.login import Entrance
-from agent.lite.player import Player
+from agent.lite.player import Player, Witness
 from agent.lite.record import Record
 from agent.lite.untrusted import plain
 from agent.lite.watch import Detour, Watch
@@ -42,13 +42,16 @@ class Stages:
     at: Finder
     ear: Ear
     total: int
+    witness: Witness | None = None
     _played: int = 0
     _detours: int = 0
     _proving: bool = False
     _evaluation: str = "Nothing was done before."
 
     def __post_init__(self) -> None:
-        self._player = Player(self.at, self.ear, files=self.assignment.files, publish=self._publish)
+        self._player = Player(
+            self.at, self.ear, files=self.assignment.files, publish=self._publish, witness=self.witness
+        )
 
     @property
     def _watch(self) -> Watch:

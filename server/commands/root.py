@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from server.commands import accounts, keys, tasks, webhooks
+from server.commands import accounts, keys, platforms, tasks, webhooks
 from server.commands import mcp as mcp_command
 from server.commands.local import err, give_up, out, plainly, print_json, settings
 
@@ -21,6 +21,7 @@ app.add_typer(keys.app, name="key")
 app.add_typer(accounts.app, name="account")
 app.add_typer(tasks.app, name="task")
 app.add_typer(webhooks.app, name="webhook")
+app.add_typer(platforms.app, name="platform")
 app.command("mcp")(mcp_command.mcp)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (WEBHAND_HOST).")]

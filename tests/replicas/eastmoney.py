@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tests.replicas.faults import Fault
-from tests.replicas.replica import Replica, cut
+from tests.replicas.replica import Replica
 
 WAIT = 120
 """The seconds that a rate limit with a number says."""
@@ -41,11 +41,7 @@ class Eastmoney(Replica):
             who=who,
             code=code,
             posts=[post.id for post in self.published if post.more["board"] == code],
-            moved=Fault.MOVED in self.faults,
-            locked=Fault.LOCKED in self.faults,
-            drop=Fault.SILENT_DROP in self.faults,
-            slider=Fault.CHALLENGE in self.faults,
-            after=Fault.CHALLENGE_AFTER in self.faults,
+            **self.shown_faults(),
         )
 
     async def login(self, _: Request) -> Response:
@@ -58,9 +54,7 @@ class Eastmoney(Replica):
         if sentence := self._sentence():
             return JSONResponse({"rc": 0, "me": sentence, "time": "2026-11-21 10:00:00"})
         post = self.publish(who, str(form["text"]), board=str(form["code"]), ai=form.get("ai") == "on")
-        if Fault.CUT in self.faults:
-            return await cut(request)
-        return JSONResponse({"rc": 1, "me": "发帖成功", "main_post_id": int(post.id)})
+        return await self.answer(request, {"rc": 1, "me": "发帖成功", "main_post_id": int(post.id)})
 
     def _sentence(self) -> str | None:
         sentences = {
@@ -70,7 +64,7 @@ class Eastmoney(Replica):
             Fault.REJECTED: "您发表的内容包含违规信息",
             Fault.ERRORS: "系统繁忙",
         }
-        return next((sentences[fault] for fault in sentences if fault in self.faults), None)
+        return self.refusal(sentences)
 
     async def news(self, request: Request) -> Response:
         post = self.post(request.path_params["number"])

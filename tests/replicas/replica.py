@@ -11,7 +11,7 @@ import threading
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import jinja2
 import uvicorn
@@ -27,6 +27,7 @@ PAGES = Path(__file__).parent / "pages"
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(PAGES), autoescape=True, variable_start_string="[[", variable_end_string="]]"
 )
+T = TypeVar("T")
 SLOWNESS = 0.3
 """How long a slow replica thinks before each answer (seconds)."""
 
@@ -90,6 +91,25 @@ class Replica:
     def post(self, number: str) -> Post | None:
         """The published post of that number."""
         return next((post for post in self.published if post.id == number), None)
+
+    def shown_faults(self) -> dict[str, bool]:
+        """The faults that a page plays by itself, as its template calls them."""
+        names = {
+            "moved": Fault.MOVED,
+            "locked": Fault.LOCKED,
+            "drop": Fault.SILENT_DROP,
+            "slider": Fault.CHALLENGE,
+            "after": Fault.CHALLENGE_AFTER,
+        }
+        return {name: fault in self.faults for name, fault in names.items()}
+
+    def refusal(self, sentences: Mapping[Fault, T]) -> T | None:
+        """What the site says instead of publishing; None: it publishes."""
+        return next((sentences[fault] for fault in sentences if fault in self.faults), None)
+
+    async def answer(self, request: Request, body: Mapping[str, Any]) -> Response:
+        """The answer to what was published; with CUT it breaks off."""
+        return await cut(request) if Fault.CUT in self.faults else JSONResponse(dict(body))
 
     def blank(self) -> HTMLResponse | None:
         """With BLANK, what stands in the place of a post's page."""

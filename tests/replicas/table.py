@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.lite.watch import RATE_SECONDS
 from tests.replicas import eastmoney, tonghuashun, twitter, xueqiu
@@ -40,6 +40,8 @@ class Row:
     """Whether a person comes and deals with what the site asks for."""
     in_vain: bool = False
     """Whether the tool waits for something that never comes."""
+    full: Mapping[str, End] = field(default_factory=dict[str, End])
+    """The ends that the full engine is tried for, on one platform or more."""
 
 
 def everywhere(end: End) -> dict[str, End]:
@@ -47,19 +49,36 @@ def everywhere(end: End) -> dict[str, End]:
     return dict.fromkeys(PLATFORMS, end)
 
 
+def on_x(end: End) -> dict[str, End]:
+    """The end on X alone."""
+    return {"twitter": end}
+
+
 DONE = End(COMPLETED, 1)
 UNCERTAIN = "OUTCOME_UNCERTAIN"
 WAITS = {module.__name__.rpartition(".")[2]: module.WAIT for module in (twitter, xueqiu, eastmoney, tonghuashun)}
 
 ROWS = (
-    Row("No fault", "The site does what it should.", everywhere(DONE)),
-    Row("Slow", "Every answer of the site takes a while.", everywhere(DONE), (Fault.SLOW,)),
+    Row(
+        "No fault",
+        "The site does what it should.",
+        everywhere(DONE),
+        full={"twitter": DONE, "xueqiu": DONE, "eastmoney": DONE},
+    ),
+    Row(
+        "Slow",
+        "Every answer of the site takes a while.",
+        everywhere(DONE),
+        (Fault.SLOW,),
+        full=on_x(DONE),
+    ),
     Row(
         "Silent drop",
         "The click is taken, and nothing ever comes of it.",
         everywhere(End(UNCERTAIN, 0)),
         (Fault.SILENT_DROP,),
         in_vain=True,
+        full=on_x(End(UNCERTAIN, 0)),
     ),
     Row(
         "Network cut after the click",
@@ -67,6 +86,7 @@ ROWS = (
         everywhere(End(UNCERTAIN, 1)),
         (Fault.CUT,),
         in_vain=True,
+        full=on_x(End(UNCERTAIN, 1)),
     ),
     Row(
         "Moved selector",
@@ -74,49 +94,63 @@ ROWS = (
         everywhere(End("PAGE_CHANGED", 0)),
         (Fault.MOVED,),
         in_vain=True,
+        full=on_x(DONE),
     ),
     Row(
         "Duplicate",
         "The site says that this text was published before.",
         everywhere(End("DUPLICATE_CONTENT", 0)),
         (Fault.DUPLICATE,),
+        full=on_x(End(UNCERTAIN, 0)),
     ),
-    Row("Text refused", "The site does not want this text.", everywhere(End("CONTENT_REJECTED", 0)), (Fault.REJECTED,)),
+    Row(
+        "Text refused",
+        "The site does not want this text.",
+        everywhere(End("CONTENT_REJECTED", 0)),
+        (Fault.REJECTED,),
+        full=on_x(End(UNCERTAIN, 0)),
+    ),
     Row(
         "Rate limit with a number",
         "The site says how long to wait; the error's `retryAfter` says it too.",
         {platform: End("RATE_LIMITED", 0, WAITS[platform]) for platform in PLATFORMS},
         (Fault.RATE_LIMIT,),
+        full=on_x(End(UNCERTAIN, 0)),
     ),
     Row(
         "Rate limit without a number",
         "The site only says that it was too often; a quarter of an hour is a guess.",
         everywhere(End("RATE_LIMITED", 0, RATE_SECONDS)),
         (Fault.RATE_LIMIT_BARE,),
+        full=on_x(End(UNCERTAIN, 0)),
     ),
     Row(
         "Answer 200 with errors",
         "The site answers 200, and in the answer that it did not work.",
         everywhere(End("PLATFORM_ERROR", 0)),
         (Fault.ERRORS,),
+        full=on_x(End(UNCERTAIN, 0)),
     ),
     Row(
         "Errors beside a made post",
         "The answer holds errors, and the new post all the same.",
         {"twitter": DONE},
         (Fault.PARTIAL,),
+        full=on_x(DONE),
     ),
     Row(
         "Answer at an unknown address",
         "The answer comes from an address that is not known; only the toast links to the new post.",
         {"twitter": DONE},
         (Fault.NO_ANSWER,),
+        full=on_x(DONE),
     ),
     Row(
         "Hidden by review",
         "The site takes the post but does not show it yet: the result says `review: true`.",
         everywhere(End(COMPLETED, 1, review=True)),
         (Fault.REVIEW,),
+        full=on_x(End(COMPLETED, 1, review=True)),
     ),
     Row(
         "Hidden without a word",
@@ -124,38 +158,50 @@ ROWS = (
         everywhere(End(COMPLETED, 1, review=True)),
         (Fault.BLANK,),
         in_vain=True,
+        full=on_x(End(COMPLETED, 1, review=True)),
     ),
     Row(
         "Logged out",
         "The stored login does not hold any more.",
         everywhere(End("AUTHENTICATION_FAILED", 0)),
         (Fault.LOGGED_OUT,),
+        full=on_x(End("AUTHENTICATION_FAILED", 0)),
     ),
     Row(
         "Wrong account",
         "Somebody else is logged in than the account says.",
         everywhere(End("AUTHENTICATION_FAILED", 0)),
         (Fault.WRONG_ACCOUNT,),
+        full=on_x(End("AUTHENTICATION_FAILED", 0)),
     ),
     Row(
         "No right to write",
         "The account may not write articles there.",
         {"tonghuashun": End("PLATFORM_ERROR", 0)},
         (Fault.NO_RIGHTS,),
+        full={"tonghuashun": End("AGENT_FAILED", 0)},
     ),
-    Row("Lock banner", "The site has limited the account.", everywhere(End("ACCOUNT_SUSPENDED", 0)), (Fault.LOCKED,)),
+    Row(
+        "Lock banner",
+        "The site has limited the account.",
+        everywhere(End("ACCOUNT_SUSPENDED", 0)),
+        (Fault.LOCKED,),
+        full=on_x(End("ACCOUNT_SUSPENDED", 0)),
+    ),
     Row(
         "Challenge, and a person comes",
         "The site wants a person; the task waits, somebody deals with it in the live view, the task goes on.",
         everywhere(End(COMPLETED, 1, asked=True)),
         (Fault.CHALLENGE,),
         person=True,
+        full=on_x(End(COMPLETED, 1, asked=True)),
     ),
     Row(
         "Challenge, and nobody comes",
         "The site wants a person; nobody comes in time.",
         everywhere(End("CHALLENGE_REQUIRED", 0, asked=True)),
         (Fault.CHALLENGE,),
+        full=on_x(End("CHALLENGE_REQUIRED", 0, asked=True)),
     ),
     Row(
         "Challenge after the click",
@@ -163,6 +209,7 @@ ROWS = (
         everywhere(End(UNCERTAIN, 0, asked=True)),
         (Fault.CHALLENGE_AFTER,),
         in_vain=True,
+        full=on_x(End(UNCERTAIN, 0, asked=True)),
     ),
 )
 
@@ -178,14 +225,24 @@ def words(end: End | None) -> str:
     return f"{asked}`{end.state}`{wait}"
 
 
+def on_full(row: Row) -> str:
+    """The ends on the full engine, each with the platforms that it was tried on."""
+    platforms: dict[str, list[str]] = {}
+    for platform, end in row.full.items():
+        platforms.setdefault(words(end), []).append(NAMES[platform])
+    return "; ".join(f"{', '.join(names)}: {end}" for end, names in platforms.items())
+
+
 def markdown() -> str:
     """The page: what comes of each fault on each platform."""
-    head = "| Fault | What happens | " + " | ".join(NAMES[platform] for platform in PLATFORMS) + " |"
+    head = "| Fault | What happens | " + " | ".join(NAMES[platform] for platform in PLATFORMS) + " | Full engine |"
     lines = [
-        f"| {row.title} | {row.what} | " + " | ".join(words(row.ends.get(platform)) for platform in PLATFORMS) + " |"
+        f"| {row.title} | {row.what} | "
+        + " | ".join(words(row.ends.get(platform)) for platform in PLATFORMS)
+        + f" | {on_full(row)} |"
         for row in ROWS
     ]
-    return "\n".join((*INTRODUCTION, head, "|---" * (2 + len(PLATFORMS)) + "|", *lines, "", *CLOSING, ""))
+    return "\n".join((*INTRODUCTION, head, "|---" * (3 + len(PLATFORMS)) + "|", *lines, "", *CLOSING, ""))
 
 
 INTRODUCTION = (
@@ -195,7 +252,8 @@ INTRODUCTION = (
     "",
     "The four platforms cannot be told to misbehave, so small stand-ins can: sites on loopback that copy what is publicly",
     "known of the platforms' pages (`tests/replicas/`). The tests play a publishing tool of each platform with the lite engine",
-    "against each fault and look at two things: how the task ends, and what was really published.",
+    "against each fault and look at two things: how the task ends, and what was really published. The last column is the same",
+    "for the full engine, whose model follows a script there, on the platforms that it names.",
     "",
 )
 CLOSING = (
@@ -204,6 +262,9 @@ CLOSING = (
     "`OUTCOME_UNCERTAIN` means that the click went out and no proof came back: it may have been published or not. Such a task",
     "is never repeated by itself, and it counts against the account's caps. Look at the account on the site; when the post is",
     "not there, create the task again.",
+    "",
+    "The lite engine knows what the site answered to the click. The full engine's agent only sees the page, so what it says of a",
+    "refusal after the click is not taken for proof that nothing was published: there a refusal is `OUTCOME_UNCERTAIN` as well.",
     "",
     "`PAGE_CHANGED` before anything was published hands the task to the full engine where one is configured; a user can also",
     "put new selectors in the place of the old ones without touching code, see [adding-a-tool.md](adding-a-tool.md).",

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Route
 
 from tests.replicas.faults import Fault
-from tests.replicas.replica import Replica, cut
+from tests.replicas.replica import Replica
 
 WAIT = 3600
 """The seconds that a rate limit with a number says."""
@@ -59,11 +59,7 @@ class Tonghuashun(Replica):
             return away
         return self.page(
             "tonghuashun.html",
-            moved=Fault.MOVED in self.faults,
-            locked=Fault.LOCKED in self.faults,
-            drop=Fault.SILENT_DROP in self.faults,
-            slider=Fault.CHALLENGE in self.faults,
-            after=Fault.CHALLENGE_AFTER in self.faults,
+            **self.shown_faults(),
         )
 
     async def guide(self, _: Request) -> Response:
@@ -82,9 +78,7 @@ class Tonghuashun(Replica):
         if sentence := self._sentence():
             return JSONResponse({"errorCode": 1001, "errorMsg": sentence, "result": None})
         post = self.publish(who, str(form["content"]), title=str(form["title"]))
-        if Fault.CUT in self.faults:
-            return await cut(request)
-        return JSONResponse({"errorCode": 0, "errorMsg": "", "result": {"pid": int(post.id)}})
+        return await self.answer(request, {"errorCode": 0, "errorMsg": "", "result": {"pid": int(post.id)}})
 
     def _sentence(self) -> str | None:
         sentences = {
@@ -94,7 +88,7 @@ class Tonghuashun(Replica):
             Fault.REJECTED: "文章内容违规",
             Fault.ERRORS: "系统异常",
         }
-        return next((sentences[fault] for fault in sentences if fault in self.faults), None)
+        return self.refusal(sentences)
 
     async def article(self, request: Request) -> Response:
         if refused := self._refused(request):

@@ -71,12 +71,9 @@ class Twitter(Replica):
             "who": who,
             "posts": [self._shown(post, who) for post in posts],
             "answered": self._shown(answered, who) if answered else None,
-            "moved": Fault.MOVED in self.faults,
-            "locked": Fault.LOCKED in self.faults,
+            **self.shown_faults(),
             "blank": Fault.BLANK in self.faults and bool(posts),
-            "drop": Fault.SILENT_DROP in self.faults,
             "unknown": Fault.NO_ANSWER in self.faults,
-            "after": Fault.CHALLENGE_AFTER in self.faults,
         }
         return self._elsewhere(request) or self.page("twitter.html", **page)
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tests.replicas.faults import Fault
-from tests.replicas.replica import Replica, cut
+from tests.replicas.replica import Replica
 
 NUMBERS = {"alice": "1000000001", "mallory": "9000000009"}
 WAIT = 60
@@ -51,11 +51,7 @@ class Xueqiu(Replica):
         page = self.page(
             "xueqiu.html",
             who=who,
-            moved=Fault.MOVED in self.faults,
-            locked=Fault.LOCKED in self.faults,
-            drop=Fault.SILENT_DROP in self.faults,
-            slider=Fault.CHALLENGE in self.faults,
-            after=Fault.CHALLENGE_AFTER in self.faults,
+            **self.shown_faults(),
         )
         # Strangers get a token and a number of their own too.
         page.set_cookie("xq_a_token", "1" * 40)
@@ -84,10 +80,8 @@ class Xueqiu(Replica):
             return refusal
         text = html.unescape(re.sub(r"<[^>]+>", "", str(form["status"]).replace("</p><p>", "\n")))
         post = self.publish(who, text, ai=form.get("ai_disclose") == "1")
-        if Fault.CUT in self.faults:
-            return await cut(request)
         made = {"id": int(post.id), "user_id": int(who), "text": str(form["status"]), "target": f"/{who}/{post.id}"}
-        return JSONResponse(made)
+        return await self.answer(request, made)
 
     def _refusal(self) -> Response | None:
         sentences = {
@@ -97,7 +91,7 @@ class Xueqiu(Replica):
             Fault.REJECTED: ("20031", "内容含有敏感词,未通过"),
             Fault.ERRORS: ("10001", "服务器开小差了"),
         }
-        found = next((sentences[fault] for fault in sentences if fault in self.faults), None)
+        found = self.refusal(sentences)
         return _refusal(*found, status=200) if found else None
 
     async def status(self, request: Request) -> Response:

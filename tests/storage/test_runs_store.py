@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -80,16 +80,35 @@ async def test_the_limit_over_all_workers_holds(tasks: TaskStore, runs: RunStore
     assert len([row for row in got if row is not None]) == 2
 
 
-async def test_the_account_rests_after_an_act(tasks: TaskStore, runs: RunStore, task: MakeTask) -> None:
+async def test_the_account_rests_after_an_act_also_for_tasks_that_come_later_and_after_a_restart(
+    database: Database, outbox: Any, tasks: TaskStore, runs: RunStore, task: MakeTask
+) -> None:
+    approved = await tasks.add(task(state=TaskState.PAUSED, pause_reason="approval", paused_at=now()))
     await tasks.add(task(id="first"))
-    await tasks.add(task(id="second"))
+    await tasks.add(task(id="waits"))
     first = await claimed(runs)
     await runs.arm(first)
-    await runs.complete(first, {"output": "done"}, spacing=60)
-    assert await runs.claim("worker", "lite") is None
-    soonest = await runs.soonest()
-    assert soonest is not None
-    assert timedelta(seconds=50) < soonest - now() < timedelta(seconds=61)
+    await runs.fail(first, {"code": "OUTCOME_UNCERTAIN"}, spacing=60)
+    await tasks.add(task(id="comes later", effect="engage"))
+    await tasks.ask_resume(approved.id)
+    await tasks.add(task(id="only looks", writes=False, effect="read"))
+    await tasks.add(task(id="somebody else's", account_id="another"))
+    again = RunStore(database, outbox)
+    assert {(await claimed(again)).id, (await claimed(again)).id} == {"only looks", "somebody else's"}
+    assert await again.claim("worker", "lite") is None
+
+
+async def test_the_account_goes_on_when_it_has_rested_and_needs_no_rest_without_an_act(
+    tasks: TaskStore, runs: RunStore, task: MakeTask
+) -> None:
+    for name in ("acts", "does not act", "third"):
+        await tasks.add(task(id=name))
+    acts = await claimed(runs)
+    await runs.arm(acts)
+    await runs.complete(acts, {"output": "done"}, spacing=-1)  # over already
+    idle = await claimed(runs)
+    await runs.fail(idle, {"code": "PAGE_CHANGED"}, spacing=60)
+    assert (await claimed(runs)).id == "third"
 
 
 async def test_steps_are_numbered_without_gaps_and_counted(tasks: TaskStore, runs: RunStore, task: MakeTask) -> None:

@@ -10,7 +10,7 @@ from tools.playbook import Selector
 FORM = ("#sendnewt form.gbsform", "form.gbsform", "#sendnewt")
 BOX = ("textarea#gbtainput", "[contenteditable=true]", "textarea")
 SEND = ("button.gbsformi3", "button[type=submit]", "button:has-text('发布')")
-# That there is such a box is known, how it looks is a guess.
+# That there is such a box is known, how it looks is a GUESS until a real account shows it.
 AI_MARK = ("label:has-text('AI') input[type=checkbox]",)
 AI_MARKED = ("#sendnewt label:has-text('AI') input[type=checkbox]:checked",)
 POST_TEXT = ("#newscontent .newstext", "#zwconbody .stockcodec", ".article-body", "#zwconbody")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from tools.playbook import Answer, Click, Goto, Listen, Playbook, Read, Reading, Stage, Wait
+from tools.playbook import Answer, Click, Listen, Playbook
 from tools.proof import Proof
-from tools.tool import Parameters, Tool
+from tools.tool import Tool
 from tools.twitter import moves, page
-from tools.twitter.address import parse
-from tools.twitter.parameters import TweetUrl
+from tools.twitter.parameters import OnePost
 from tools.twitter.published import Engaged
 
 
-class LikeTweet(Parameters):
+class LikeTweet(OnePost):
     """A post to like."""
-
-    tweet_url: TweetUrl
 
 
 class Like(Engaged):
@@ -33,24 +30,19 @@ def goal(parameters: LikeTweet) -> str:
 
 def playbook(parameters: LikeTweet) -> Playbook:
     """Opens the post; likes it unless that was done before."""
-    post = parse(parameters.tweet_url)
+    post = parameters.post
     like, liked = page.of(page.LIKE, post.id), page.of(page.LIKED, post.id)
-    look = Stage("See whether it is liked already", (Read("was", (*like, *liked), attribute="data-testid"),))
     act = (
         Listen("liked", r"/graphql/[^/?]+/FavoriteTweet"),
         Click(like, publishes=True),
         Answer("liked", {"answer": "data.favorite_tweet"}, page.REFUSALS, optional=True),
     )
-    return moves.open_post(post), look, Stage("Like it", act, "publishing", skip_if=liked)
+    return moves.engage(post, like, liked, act, order="Like it", word="liked")
 
 
 def proof(parameters: LikeTweet) -> Proof:
     """Opens the post again: it must stand there as liked."""
-    post = parse(parameters.tweet_url)
-    look = Stage(
-        "See that it is liked", (Goto(post.path, "read_back"), Wait(page.of(page.LIKED, post.id))), "verifying"
-    )
-    return Proof((look,), {"tweetUrl": post.url, "tweetId": post.id, "was": Reading("was")})
+    return moves.engaged(parameters.post, page.LIKED, word="liked")
 
 
 tool = Tool(

@@ -1,12 +1,14 @@
-"""The stages that several tools of X share: open a post, write, send, read back."""
+"""The stages that several tools of X share: open a post, write and send, act on a post, read back."""
 
 from __future__ import annotations
 
+from tools.disclosure import disclosed
 from tools.landmark import pattern
-from tools.playbook import Answer, Click, Expect, Fill, Goto, Listen, Read, Reading, Stage, Wait
+from tools.playbook import Answer, Click, Expect, Fill, Goto, Listen, Move, Read, Reading, Stage, Wait
 from tools.proof import Proof
 from tools.twitter import page
 from tools.twitter.address import Address
+from tools.twitter.parameters import Written
 
 
 def open_composer(post: str | None = None) -> Stage:
@@ -31,15 +33,11 @@ def open_post(address: Address) -> Stage:
     return Stage("Open the post", moves, "opening")
 
 
-def write(text: str, *, ai_generated: bool) -> Stage:
-    """Writes the text into the open dialog, behind X's own mark where the caller asks for it."""
-    unmarked = "X's mark for AI-generated posts could not be set, so nothing was published"
-    mark = (Click(page.AI_MARK, within=page.DIALOG), Expect(page.AI_MARKED, message=unmarked)) if ai_generated else ()
-    return Stage("Write the text", (*mark, Fill(page.BOX, text, within=page.DIALOG)), "writing")
-
-
-def send() -> tuple[Stage, Stage]:
-    """Sends what the dialog holds and learns the new post's number: from the answer, else from the link in the toast."""
+def publish(written: Written) -> tuple[Stage, ...]:
+    """Writes into the open dialog, behind X's own mark where the caller asks for it, sends it, and learns the new post's
+    number: from the answer, else from the link in the toast.
+    """
+    mark = disclosed(page.AI_MARK, page.AI_MARKED, "X", within=page.DIALOG) if written.ai_generated else ()
     sending = (
         Listen("sent", r"/graphql/[^/?]+/CreateTweet"),
         Click(page.SEND, within=page.DIALOG, publishes=True),
@@ -47,9 +45,24 @@ def send() -> tuple[Stage, Stage]:
     )
     link = Read("tweetId", page.TOAST_LINK, attribute="href", pattern=r"/status/(\d+)", seconds=5.0)
     return (
+        Stage("Write the text", (*mark, Fill(page.BOX, written.text, within=page.DIALOG)), "writing"),
         Stage("Send it", sending, "publishing"),
         Stage("Look for the link to the new post", (link,), "publishing", unless="tweetId"),
     )
+
+
+def engage(
+    post: Address, todo: tuple[str, ...], done: tuple[str, ...], act: tuple[Move, ...], *, order: str, word: str
+) -> tuple[Stage, ...]:
+    """Opens the post and acts on it, unless that was done before: then its button stands there as `done` instead of `todo`."""
+    look = Stage(f"See whether it is {word} already", (Read("was", (*todo, *done), attribute="data-testid"),))
+    return open_post(post), look, Stage(order, act, "publishing", skip_if=done)
+
+
+def engaged(post: Address, done: tuple[str, ...], *, word: str) -> Proof:
+    """Opens the post again: its button must stand there as `done`."""
+    look = Stage(f"See that it is {word}", (Goto(post.path, "read_back"), Wait(page.of(done, post.id))), "verifying")
+    return Proof((look,), {"tweetUrl": post.url, "tweetId": post.id, "was": Reading("was")})
 
 
 def read_back(text: str) -> Proof:

@@ -10,7 +10,7 @@ from tools.playbook import Refusal, Selector
 DIALOG = ("[role=dialog][aria-modal=true]", "[role=dialog]:has([data-testid=tweetTextarea_0])")
 BOX = ("[data-testid=tweetTextarea_0]", "[role=textbox][contenteditable=true]")
 SEND = ("[data-testid=tweetButton]", "[data-testid=tweetButtonInline]")
-# X has a mark for AI-generated posts, but its test id is not publicly known: these are guesses until a real account shows it.
+# X has a mark for AI-generated posts, but its test id is not publicly known: a GUESS until a real account shows it.
 AI_MARK = ("[role=switch][data-testid*=aiGenerated i]", "[role=switch][data-testid*=aiDisclosure i]")
 AI_MARKED = ("[data-testid*=aiGenerated i][aria-checked=true]", "[data-testid*=aiDisclosure i][aria-checked=true]")
 _POST = 'article[data-testid=tweet]:has(a[href$="/status/{id}"])'

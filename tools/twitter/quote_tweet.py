@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from tools.disclosure import AiGenerated
 from tools.playbook import Click, Expect, Playbook, Stage, Wait
 from tools.proof import Proof
-from tools.tool import Parameters, Tool
+from tools.tool import Tool
 from tools.twitter import moves, page
-from tools.twitter.address import parse
-from tools.twitter.parameters import TweetUrl, Words
+from tools.twitter.parameters import OnePost, Written
 from tools.twitter.published import Published
 
 
-class QuoteTweet(Parameters):
+class QuoteTweet(Written, OnePost):
     """A new post that shows another one."""
-
-    tweet_url: TweetUrl
-    text: Words
-    ai_generated: AiGenerated = False
 
 
 class Quote(Published):
@@ -28,22 +22,16 @@ class Quote(Published):
 
 def goal(parameters: QuoteTweet) -> str:
     """What the full engine's agent is told."""
-    mark = " Set X's mark for AI-generated content first." if parameters.ai_generated else ""
-    return (
-        f"Quote on X the post at {parameters.tweet_url} (its repost button, then Quote), once, with exactly the text "
-        "between the lines, unchanged and complete; then open your new post and report its number and address."
-        f"{mark}\n---\n{parameters.text}\n---"
-    )
+    return parameters.told(f"Quote on X the post at {parameters.tweet_url} (its repost button, then Quote)")
 
 
 def playbook(parameters: QuoteTweet) -> Playbook:
     """Opens the post, chooses to quote it, sees that the dialog shows it, writes, sends."""
-    post = parse(parameters.tweet_url)
+    post = parameters.post
     card = Expect(page.CARD, message="the dialog does not show the post that is to be quoted")
     either = (*page.of(page.REPOST, post.id), *page.of(page.REPOSTED, post.id))
     quote = Stage("Choose to quote it", (Click(either), Click(page.QUOTE), Wait(page.DIALOG), card), "opening")
-    written = moves.write(parameters.text, ai_generated=parameters.ai_generated)
-    return moves.open_post(post), quote, written, *moves.send()
+    return moves.open_post(post), quote, *moves.publish(parameters)
 
 
 def proof(parameters: QuoteTweet) -> Proof:

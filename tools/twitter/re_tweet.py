@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from tools.playbook import Answer, Click, Goto, Listen, Playbook, Read, Reading, Stage, Wait
+from tools.playbook import Answer, Click, Listen, Playbook, Wait
 from tools.proof import Proof
-from tools.tool import Parameters, Tool
+from tools.tool import Tool
 from tools.twitter import moves, page
-from tools.twitter.address import parse
-from tools.twitter.parameters import TweetUrl
+from tools.twitter.parameters import OnePost
 from tools.twitter.published import Engaged
 
 
-class ReTweet(Parameters):
+class ReTweet(OnePost):
     """A post to repost."""
-
-    tweet_url: TweetUrl
 
 
 class Repost(Engaged):
@@ -33,9 +30,8 @@ def goal(parameters: ReTweet) -> str:
 
 def playbook(parameters: ReTweet) -> Playbook:
     """Opens the post; reposts it unless that was done before."""
-    post = parse(parameters.tweet_url)
+    post = parameters.post
     repost, reposted = page.of(page.REPOST, post.id), page.of(page.REPOSTED, post.id)
-    look = Stage("See whether it is reposted already", (Read("was", (*repost, *reposted), attribute="data-testid"),))
     act = (
         Click(repost),
         Wait(page.CONFIRM),
@@ -45,16 +41,12 @@ def playbook(parameters: ReTweet) -> Playbook:
             "reposted", {"answer": "data.create_retweet.retweet_results.result.rest_id"}, page.REFUSALS, optional=True
         ),
     )
-    return moves.open_post(post), look, Stage("Repost it", act, "publishing", skip_if=reposted)
+    return moves.engage(post, repost, reposted, act, order="Repost it", word="reposted")
 
 
 def proof(parameters: ReTweet) -> Proof:
     """Opens the post again: it must stand there as reposted."""
-    post = parse(parameters.tweet_url)
-    look = Stage(
-        "See that it is reposted", (Goto(post.path, "read_back"), Wait(page.of(page.REPOSTED, post.id))), "verifying"
-    )
-    return Proof((look,), {"tweetUrl": post.url, "tweetId": post.id, "was": Reading("was")})
+    return moves.engaged(parameters.post, page.REPOSTED, word="reposted")
 
 
 tool = Tool(

@@ -14,7 +14,7 @@ READY = (
     ".lite-editor__toolbar__post a.lite-editor__submit:not(.disabled)",
     "a.lite-editor__submit:not(.disabled):visible",
 )
-# The form's field for it is known (ai_disclose), the element that sets it is a guess.
+# The form's field for it is known (ai_disclose), the element that sets it is a GUESS until a real account shows it.
 AI_MARK = (".lite-editor label:has-text('AI') input[type=checkbox]", ".lite-editor [class*=disclose]")
 AI_MARKED = (
     ".lite-editor label:has-text('AI') input[type=checkbox]:checked",

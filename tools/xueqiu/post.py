@@ -7,12 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from tools.disclosure import AiGenerated
-from tools.landmark import pattern
+from tools.disclosure import AiGenerated, disclosed
 from tools.length import at_most
-from tools.playbook import Answer, Click, Expect, Fill, Goto, Listen, Playbook, Read, Reading, Stage, Wait
+from tools.playbook import Answer, Click, Fill, Goto, Listen, Playbook, Reading, Stage, Wait
 from tools.posted import Posted
 from tools.proof import Proof
+from tools.readback import look_back
 from tools.tool import Parameters, Tool
 from tools.wording import refusals
 from tools.xueqiu import page
@@ -55,8 +55,7 @@ def goal(parameters: Post) -> str:
 
 def playbook(parameters: Post) -> Playbook:
     """Wakes the editor on the home page, writes, publishes."""
-    unmarked = "Xueqiu's box for AI-generated content could not be ticked, so nothing was published"
-    mark = (Click(page.AI_MARK), Expect(page.AI_MARKED, message=unmarked)) if parameters.ai_generated else ()
+    mark = disclosed(page.AI_MARK, page.AI_MARKED, "Xueqiu") if parameters.ai_generated else ()
     numbers = {"postId": ("id", "data.id", "status.id"), "author": ("user_id", "data.user_id", "user.id")}
     sent = refusals("error_description", unless="id", code="error_code")
     return (
@@ -77,15 +76,8 @@ def playbook(parameters: Post) -> Playbook:
 
 def proof(parameters: Post) -> Proof:
     """Opens the post at its own address; while it is reviewed it does not stand there yet."""
-    look = (
-        Goto("/{author}/{postId}", "read_back"),
-        Read("there", (*page.POST_TEXT, *page.MISSING), optional=True),
-        Read("shown", page.POST_TEXT, pattern=f"({pattern(parameters.text)})", optional=True, seconds=2.0),
-    )
-    return Proof(
-        (Stage("Read the post back", look, "verifying"),),
-        {name: Reading(name) for name in ("postId", "author", "shown")},
-    )
+    look = look_back("/{author}/{postId}", page.POST_TEXT, page.MISSING, parameters.text, goal="Read the post back")
+    return Proof((look,), {name: Reading(name) for name in ("postId", "author", "shown")})
 
 
 tool = Tool(

@@ -1,4 +1,4 @@
-"""Plays tools on the replicas with the lite engine, as the worker would."""
+"""Plays tools on the replicas, as the worker would."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.engine import Assignment, Login, Options, Outcome, Reason, StepReport, Window
-from agent.lite.engine import LiteEngine
+from agent.engine import Assignment, Engine, Login, Options, Outcome, Reason, StepReport, Window
 from tests.agent.platforms.pace import hasty
 from tests.replicas.replica import Replica
 from tools.catalog import Catalog
@@ -70,9 +69,9 @@ class Ran:
 
 @dataclass
 class Stage:
-    """Plays tools on replicas with the lite engine."""
+    """Plays tools on replicas with an engine."""
 
-    engine: LiteEngine
+    engine: Engine
     replicas: Mapping[str, Replica]
     folder: Path
     catalog: Catalog

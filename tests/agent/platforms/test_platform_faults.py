@@ -1,14 +1,16 @@
-"""What comes of each fault on each platform: the table of docs/faults.md, played by the lite engine."""
+"""What comes of each fault on each platform: the table of docs/faults.md, played by the lite engine on all platforms at once."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.agent.platforms.stage import Stage
-from tests.replicas.table import COMPLETED, PLATFORMS, ROWS, Row, markdown
+from tests.agent.platforms.stage import Ran, Stage
+from tests.replicas.replica import Replica
+from tests.replicas.table import COMPLETED, ROWS, End, Row, markdown
 
 pytestmark = pytest.mark.anyio
 
@@ -18,23 +20,29 @@ TOOLS: dict[str, tuple[str, dict[str, Any]]] = {
     "eastmoney": ("eastmoney.postWithCode", {"text": "长期看好这只股票", "code": "SH600519"}),
     "tonghuashun": ("tonghuashun.post", {"text": "今天的市场观察,写在收盘之后", "title": "市场观察"}),
 }
-CASES = [pytest.param(row, name, id=f"{row.title}-{name}") for row in ROWS for name in PLATFORMS if name in row.ends]
 
 
-@pytest.mark.parametrize(("row", "platform"), CASES)
-async def test_each_fault_ends_as_the_table_says(row: Row, platform: str, stage: Stage) -> None:
-    replica, end = stage.replicas[platform], row.ends[platform]
-    replica.reset(*row.faults)
-    tool, parameters = TOOLS[platform]
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
+async def test_each_fault_ends_as_the_table_says(row: Row, stage: Stage) -> None:
+    async def played(platform: str) -> Ran:
+        replica = stage.replicas[platform]
+        replica.reset(*row.faults)
+        person = replica.faults.clear if row.person else None
+        return await stage.play(*TOOLS[platform], person=person, in_vain=row.in_vain)
 
-    ran = await stage.play(tool, parameters, person=replica.faults.clear if row.person else None, in_vain=row.in_vain)
+    ran = await asyncio.gather(*map(played, row.ends))
+    for (platform, end), each in zip(row.ends.items(), ran, strict=True):
+        check(end, each, stage.replicas[platform])
 
-    assert ran.state == end.state, ran.failure
-    assert len(replica.published) == end.published
-    assert bool(ran.desk.asked) == end.asked
+
+def check(end: End, ran: Ran, replica: Replica) -> None:
+    """Both what the caller is told and what really happened."""
+    assert ran.state == end.state, f"{replica.platform}: {ran.failure!r}"
+    assert len(replica.published) == end.published, replica.platform
+    assert bool(ran.desk.asked) == end.asked, replica.platform
     if end.state == COMPLETED:
         assert ran.result.get("review", False) is end.review
-        assert ran.desk.armed == 1
+        assert ran.desk.armed >= 1
     if ran.failure and end.retry_after:
         assert ran.failure.retry_after is not None
         assert abs(ran.failure.retry_after - end.retry_after) <= 3

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import groupby
 from typing import Any, cast
 
 import pytest
 
 from agent.engine import Options
-from tests.agent.platforms.stage import Stage
+from tests.agent.platforms.stage import Ran, Stage
 from tests.replicas.faults import Fault
-from tests.replicas.replica import Replica
+from tests.replicas.replica import Post, Replica
 from tests.replicas.twitter import Twitter
 from tools.catalog import catalog
 from tools.overrides import applied, parse
@@ -27,6 +30,9 @@ HELLO: dict[str, dict[str, Any]] = {
     "tonghuashun.post": {"text": "正文第一行\n正文第二行"},
 }
 
+FIRST = ("twitter.createTweet", "xueqiu.post", "eastmoney.postWithCode", "tonghuashun.post")
+"""One of each platform."""
+
 
 def twitter(stage: Stage) -> Twitter:
     return cast("Twitter", stage.replicas["twitter"])
@@ -36,47 +42,60 @@ def platform(stage: Stage, name: str) -> Replica:
     return stage.replicas[name.partition(".")[0]]
 
 
-@pytest.mark.parametrize("name", HELLO)
-async def test_publishes_exactly_the_text_once_in_steps_and_answers_with_address_and_number(
-    name: str, stage: Stage
-) -> None:
-    ran = await stage.play(name, HELLO[name])
-    (post,) = platform(stage, name).published
-    assert post.text == HELLO[name]["text"]
-    assert post.author == platform(stage, name).member
-    assert ran.result["postId" if "postId" in ran.result else "tweetId"] == post.id
-    address = ran.result["postUrl" if "postUrl" in ran.result else "tweetUrl"]
-    assert address.startswith(catalog().sites[name.partition(".")[0]].home)
-    assert post.id in address
-    assert address in ran.result["output"]
-    assert len(ran.desk.steps) >= 3
-    for step in ran.desk.steps:
-        assert step.next_goal
-        assert step.url.startswith("http")
-        assert step.screenshot
+async def each(stage: Stage, names: Iterable[str], **more: Any) -> dict[str, Ran]:
+    """Plays the tools: the platforms side by side, those of one platform one after the other."""
+    ran: dict[str, Ran] = {}
+
+    async def in_turn(several: Iterable[str]) -> None:
+        for name in several:
+            ran[name] = await stage.play(name, HELLO[name] | more.get("parameters", {}), options=more.get("options"))
+
+    chains = (in_turn(list(chain)) for _, chain in groupby(names, key=lambda name: name.partition(".")[0]))
+    await asyncio.gather(*chains)
+    return ran
 
 
-@pytest.mark.parametrize("name", [name for name in HELLO if name != "tonghuashun.post"])
-async def test_sets_the_sites_own_mark_for_ai_when_asked(name: str, stage: Stage) -> None:
-    await stage.play(name, {**HELLO[name], "aiGenerated": True})
-    (post,) = platform(stage, name).published
-    assert post.more["ai"] is True
+def published(stage: Stage) -> dict[str, Post]:
+    """What was really published, by its number."""
+    return {post.id: post for replica in stage.replicas.values() for post in replica.published}
 
 
-@pytest.mark.parametrize("name", HELLO)
-async def test_a_dry_run_fills_everything_in_and_publishes_nothing(name: str, stage: Stage) -> None:
-    ran = await stage.play(name, HELLO[name], options=Options(dry_run=True))
-    assert ran.state == "completed", ran.failure
-    assert platform(stage, name).published == []
-    assert ran.desk.armed == 0
-    assert any(step.screenshot for step in ran.desk.steps)
-
-
-async def test_a_reply_answers_the_post_and_a_quote_shows_it(stage: Stage) -> None:
-    await stage.play("twitter.replyTweet", HELLO["twitter.replyTweet"])
-    await stage.play("twitter.quoteTweet", HELLO["twitter.quoteTweet"])
-    answer, quote = twitter(stage).published
+async def test_publishes_exactly_the_text_once_in_steps_and_answers_with_address_and_number(stage: Stage) -> None:
+    ran = await each(stage, HELLO)
+    posts = published(stage)
+    assert len(posts) == len(HELLO)
+    for name, one in ran.items():
+        number = one.result["postId" if "postId" in one.result else "tweetId"]
+        assert posts[number].text == HELLO[name]["text"], name
+        assert posts[number].author == platform(stage, name).member
+        address = one.result["postUrl" if "postUrl" in one.result else "tweetUrl"]
+        assert address.startswith(catalog().sites[name.partition(".")[0]].home)
+        assert number in address
+        assert address in one.result["output"]
+        assert len(one.desk.steps) >= 3
+        for step in one.desk.steps:
+            assert step.next_goal
+            assert step.url.startswith("http")
+            assert step.screenshot
+    answer, quote = (posts[ran[f"twitter.{name}"].result["tweetId"]] for name in ("replyTweet", "quoteTweet"))
     assert (answer.more["answers"], quote.more["quotes"]) == ("20", "20")
+
+
+async def test_sets_the_sites_own_mark_for_ai_when_asked(stage: Stage) -> None:
+    marked = [name for name in HELLO if name not in ("tonghuashun.post", "twitter.replyTweet")]
+    await each(stage, marked, parameters={"aiGenerated": True})
+    assert [post.more["ai"] for post in published(stage).values()] == [True] * len(marked)
+
+
+async def test_a_dry_run_fills_everything_in_and_publishes_nothing(stage: Stage) -> None:
+    ran = await each(stage, FIRST, options=Options(dry_run=True))
+    assert published(stage) == {}
+    for name, one in ran.items():
+        assert one.state == "completed", one.failure
+        assert one.desk.armed == 0
+        filled = one.desk.steps[-1]
+        assert filled.screenshot, name
+        assert filled.results == ({"stopped": "Dry run: this is where the act would go out."},)
 
 
 async def test_likes_a_post_and_sees_the_like_there(stage: Stage) -> None:

@@ -1,0 +1,91 @@
+"""What a careful agent would do on the replicas, line by line: the model of the full engine's runs says it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tests.replicas.replica import Replica
+from tests.scripted_model import Act, Line, Scene, acts, done
+
+
+def lines(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
+    """One round each. Where the page is not as it thinks, the model says that it lost its place, and gives up."""
+    return {"twitter": on_x, "xueqiu": on_xueqiu, "eastmoney": on_eastmoney, "tonghuashun": on_tonghuashun}[
+        replica.platform
+    ](replica, asked)
+
+
+def on_x(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
+    """Opens the composer, writes, posts, and opens the new post by the link in the toast. It goes by what people see."""
+
+    def write(scene: Scene) -> Act:
+        return acts("input", index=scene.index(contenteditable="true", last=True), text=asked["text"])
+
+    def post(scene: Scene) -> Act:
+        return acts("click", index=scene.index("button", text="ポストする", last=True))
+
+    def look(scene: Scene) -> Act:
+        link = scene.find("a", text="表示")
+        return acts("click", index=link.index) if link else done("No post came of it.", success=False)
+
+    def report(scene: Scene) -> Act:
+        found = re.search(r"/(\w+)/status/(\d+)", scene.url)
+        assert found, scene.url
+        url = f"https://x.com/{found[1]}/status/{found[2]}"
+        return told("Posted", {"tweetUrl": url, "tweetId": found[2]})
+
+    return [acts("navigate", url=f"{replica.origin}/compose/post"), write, post, look, report]
+
+
+def on_xueqiu(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
+    """Writes into the box of the home page. The page says no number, so it looks into the replica's own list for it."""
+
+    def wake(scene: Scene) -> Act:
+        return acts("click", index=scene.index(text="一句话介绍下您的观点"))
+
+    def write(scene: Scene) -> Act:
+        return acts("input", index=scene.index(contenteditable="true"), text=asked["text"])
+
+    def post(scene: Scene) -> Act:
+        return acts("click", index=scene.index("a", text="发布"))
+
+    def report(_: Scene) -> Act:
+        made = replica.published[-1]
+        return told("Posted", {"postUrl": f"https://xueqiu.com/{made.author}/{made.id}", "postId": made.id})
+
+    return [wake, write, post, report]
+
+
+def on_eastmoney(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
+    """Opens the stock's board and writes into its form; the list of the board then links to the post."""
+    board = f"{replica.origin}/list,600519.html"
+
+    def write(scene: Scene) -> Act:
+        return acts("input", index=scene.index("textarea"), text=asked["text"])
+
+    def post(scene: Scene) -> Act:
+        return acts("click", index=scene.index("button", type="submit"))
+
+    def report(scene: Scene) -> Act:
+        number = next(link.text for link in scene.elements if re.fullmatch(r"\d{10,}", link.text))
+        url = f"https://guba.eastmoney.com/news,600519,{number}.html"
+        return told("Posted", {"postUrl": url, "postId": number})
+
+    return [acts("navigate", url=board), write, post, acts("navigate", url=board), report]
+
+
+def on_tonghuashun(replica: Replica, _: Mapping[str, Any]) -> list[Line]:
+    """Opens the workplace for creators, and says so when it is led to the guide instead."""
+
+    def look(scene: Scene) -> Act:
+        assert scene.url.endswith("/adviserEnterGuide/"), scene.url
+        return done("Only the guide for creators opens: this account may not write articles.", success=False)
+
+    return [acts("navigate", url=f"{replica.origin}/newcircle/creation/postAll"), look]
+
+
+def told(words: str, answer: Mapping[str, str]) -> Act:
+    """The end of a run, with the answer in the tool's form."""
+    return done(words, data={"output": words, **answer})

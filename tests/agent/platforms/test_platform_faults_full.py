@@ -1,0 +1,93 @@
+"""What comes of each fault on the full engine, with a model that follows a script: the other column of docs/faults.md."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.engine import Options
+from agent.full.nursery import Nursery
+from agent.full.settings import FullSettings
+from agent.full.supervisor import FullEngine
+from agent.origins import Origins
+from server.rehearsed_model import RehearsedModel
+from tests.agent.platforms.agent_script import lines
+from tests.agent.platforms.stage import Ran, Stage
+from tests.agent.platforms.test_platform_faults import TOOLS, check
+from tests.replicas.replica import Replica
+from tests.replicas.table import ROWS, End, Row
+from tests.scripted_model import in_turn, scripted_model
+from tools.catalog import catalog
+
+pytestmark = pytest.mark.anyio
+
+CASES = [
+    pytest.param(row, platform, end, id=f"{row.title}-{platform}") for row in ROWS for platform, end in row.full.items()
+]
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+async def full(
+    chromium_path: Path, tmp_path_factory: pytest.TempPathFactory, replicas: Mapping[str, Replica]
+) -> AsyncGenerator[tuple[FullEngine, RehearsedModel]]:
+    """One engine for the module, and the model that its agents ask."""
+    folder = tmp_path_factory.mktemp("full")
+    with scripted_model({}) as (model, base_url):
+        settings = FullSettings(
+            chromium=chromium_path,
+            run_folder=folder / "run",
+            base_url=base_url,
+            model="unused",
+            api_key="sk-test-model-key",
+            warm=1,
+            model_retries=0,
+            max_failures=2,
+            origins=Origins({catalog().sites[name].home: replica.origin for name, replica in replicas.items()}),
+        )
+        nursery = Nursery(folder / "run")
+        engine = FullEngine(settings, nursery)
+        yield engine, model
+        await engine.close()
+        await nursery.close()
+
+
+async def played(
+    full: tuple[FullEngine, RehearsedModel], stage: Stage, row: Row, platform: str, *, dry_run: bool = False
+) -> Ran:
+    """Carries the platform's task out on the full engine, under the row's faults."""
+    engine, model = full
+    replica = stage.replicas[platform]
+    replica.reset(*row.faults)
+    tool, parameters = TOOLS[platform]
+    name = f"agent-{next(numbers)}"
+    model.scripts = {**model.scripts, name: in_turn(*lines(replica, parameters))}
+    options = Options(model=name, max_steps=8, highlight_elements=False, dry_run=dry_run)
+    person = replica.faults.clear if row.person else None
+    on_full = replace(stage, engine=engine)
+    return await on_full.play(tool, parameters, person=person, in_vain=row.in_vain, options=options)
+
+
+@pytest.mark.parametrize(("row", "platform", "end"), CASES)
+async def test_each_fault_ends_as_the_table_says(
+    row: Row, platform: str, end: End, stage: Stage, full: tuple[FullEngine, RehearsedModel]
+) -> None:
+    check(end, await played(full, stage, row, platform), stage.replicas[platform])
+
+
+async def test_a_dry_run_shows_the_filled_form_and_publishes_nothing(
+    stage: Stage, full: tuple[FullEngine, RehearsedModel]
+) -> None:
+    ran = await played(full, stage, ROWS[0], "twitter", dry_run=True)
+    assert stage.replicas["twitter"].published == []
+    assert ran.desk.armed == 0
+    refused = next(step for step in ran.desk.steps if "dry run" in str(step.results))
+    assert refused.screenshot
+
+
+def test_every_fault_is_met_by_the_full_engine_somewhere() -> None:
+    assert [row.title for row in ROWS if not row.full] == []
