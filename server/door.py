@@ -41,7 +41,7 @@ async def json_body(request: Request, limit: int | None = None) -> Any:
         raise UnsupportedType
     raw = await read_body(request, limit or reach(request)["settings"].max_body)
     try:
-        found = json.loads(raw) if raw.strip() else {}
+        found: Any = json.loads(raw) if raw.strip() else {}
     except (ValueError, RecursionError):
         message = "The body is not valid JSON."
         raise InvalidParameters(message) from None
