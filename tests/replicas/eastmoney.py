@@ -17,12 +17,14 @@ class Eastmoney(Replica):
     """Boards of stocks."""
 
     platform = "eastmoney"
+    entrance = "/list,000001.html"
 
     def cookies(self, member: str) -> dict[str, str]:
         return {"ct": "0" * 32, "ut": f"{member}-ticket"}
 
     def routes(self) -> list[BaseRoute]:
         return [
+            Route("/", self.board),
             Route("/list,{code}.html", self.board),
             Route("/news,{code},{number}.html", self.news),
             Route("/pub/login", self.login),
@@ -35,7 +37,7 @@ class Eastmoney(Replica):
         return request.cookies.get("ut", "").removesuffix("-ticket") or None
 
     async def board(self, request: Request) -> Response:
-        who, code = self._who(request), request.path_params["code"]
+        who, code = self._who(request), request.path_params.get("code", "000001")
         return self.page(
             "eastmoney.html",
             who=who,
@@ -43,9 +45,6 @@ class Eastmoney(Replica):
             posts=[post.id for post in self.published if post.more["board"] == code],
             **self.shown_faults(),
         )
-
-    async def login(self, _: Request) -> Response:
-        return Response("<h1>登录</h1>", media_type="text/html")
 
     async def add(self, request: Request) -> Response:
         who, form = self._who(request), await request.form()

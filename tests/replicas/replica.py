@@ -17,7 +17,7 @@ import jinja2
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
@@ -28,6 +28,7 @@ _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(PAGES), autoescape=True, variable_start_string="[[", variable_end_string="]]"
 )
 T = TypeVar("T")
+LOGIN_FORM = "<form method=post action=/signed-in><input name=member><button>OK</button></form>"
 SLOWNESS = 0.3
 """How long a slow replica thinks before each answer (seconds)."""
 
@@ -48,6 +49,8 @@ class Replica:
     platform: ClassVar[str]
     member: ClassVar[str] = "alice"
     stranger: ClassVar[str] = "mallory"
+    entrance: ClassVar[str]
+    """Where the site leads those who have just logged in."""
 
     def __init__(self) -> None:
         self.origin = ""
@@ -56,7 +59,8 @@ class Replica:
         self.requests: list[str] = []
         self._numbers = itertools.count(1_900_000_000_000_000_001)
         self.reset()
-        self.app = self._watched(Starlette(routes=[*_shared, *self.routes()]))
+        entry = Route("/signed-in", self.signed_in, methods=["POST"])
+        self.app = self._watched(Starlette(routes=[*_shared, entry, *self.routes()]))
 
     def routes(self) -> list[BaseRoute]:
         """The platform's own addresses."""
@@ -65,6 +69,18 @@ class Replica:
     def cookies(self, member: str) -> dict[str, str]:
         """The cookies of a browser in which that member is logged in."""
         raise NotImplementedError
+
+    async def login(self, _: Request) -> Response:
+        """The login's form. Nobody has a password here."""
+        return HTMLResponse(LOGIN_FORM)
+
+    async def signed_in(self, request: Request) -> Response:
+        """Whoever fills the form in is logged in."""
+        member = str((await request.form())["member"])
+        answer = RedirectResponse(self.entrance, 303)
+        for name, value in self.cookies(member).items():
+            answer.set_cookie(name, value)
+        return answer
 
     def reset(self, *faults: Fault) -> None:
         """Forgets everything, and misbehaves as told from now on."""

@@ -21,6 +21,7 @@ class Tonghuashun(Replica):
     """Articles."""
 
     platform = "tonghuashun"
+    entrance = "/newcircle/creation/postAll"
 
     def reset(self, *faults: Fault) -> None:
         super().reset(*faults)
@@ -64,9 +65,6 @@ class Tonghuashun(Replica):
 
     async def guide(self, _: Request) -> Response:
         return HTMLResponse("<h1>入驻同花顺创作者</h1>")
-
-    async def login(self, _: Request) -> Response:
-        return HTMLResponse("<h1>登录同花顺</h1>")
 
     async def frame(self, _: Request) -> Response:
         return self.page("tonghuashun_frame.html")

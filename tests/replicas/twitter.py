@@ -20,6 +20,7 @@ class Twitter(Replica):
     """X, with two posts of others to like, repost, quote and answer."""
 
     platform = "twitter"
+    entrance = "/home"
 
     def reset(self, *faults: Fault) -> None:
         super().reset(*faults)
@@ -94,9 +95,6 @@ class Twitter(Replica):
         if made is not None and Fault.REVIEW in self.faults:
             return None
         return made or self.others.get(number)
-
-    async def login(self, _: Request) -> Response:
-        return self.page("twitter_login.html")
 
     async def access(self, request: Request) -> Response:
         if Fault.CHALLENGE in self.faults or Fault.CHALLENGE_AFTER in self.faults:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tests.replicas.faults import Fault
-from tests.replicas.replica import Replica
+from tests.replicas.replica import LOGIN_FORM, Replica
 
 NUMBERS = {"alice": "1000000001", "mallory": "9000000009"}
 WAIT = 60
@@ -22,6 +22,7 @@ class Xueqiu(Replica):
     """The home page with its box, and a page for each post."""
 
     platform = "xueqiu"
+    entrance = "/"
     member = NUMBERS["alice"]
     stranger = NUMBERS["mallory"]
 
@@ -51,6 +52,7 @@ class Xueqiu(Replica):
         page = self.page(
             "xueqiu.html",
             who=who,
+            form=LOGIN_FORM,
             **self.shown_faults(),
         )
         # Strangers get a token and a number of their own too.
