@@ -154,7 +154,7 @@ class Row(SQLModel, table=True):
 @asynccontextmanager
 async def bare_server(folder: Path) -> AsyncGenerator[str]:
     """A Starlette handler that parses JSON and inserts one row."""
-    engine = create_async_engine(f"sqlite+aiosqlite:///{folder / 'bare.db'}")
+    engine = create_async_engine(f"sqlite+aiosqlite:///{folder / 'bare.db'}", connect_args={"timeout": 60})
     async with engine.begin() as connection:
         await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         await connection.run_sync(SQLModel.metadata.tables["row"].create)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from storage.database import Database
@@ -83,6 +84,12 @@ class KeyStore:
 
     async def used(self, key_id: str, window: str, length: float) -> tuple[int, float]:
         """(uses so far, Unix time of its end) of the key's present window of `length` seconds, begun now where the last is over."""
+        try:
+            return await self._used(key_id, window, length)
+        except IntegrityError:  # somebody else began the key's first window at the same moment
+            return await self._used(key_id, window, length)
+
+    async def _used(self, key_id: str, window: str, length: float) -> tuple[int, float]:
         moment = now()
         async with self._database.writing() as session:
             usage = await session.get(Usage, (key_id, window), with_for_update=True)

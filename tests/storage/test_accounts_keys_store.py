@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -87,3 +88,9 @@ async def test_uses_are_kept_and_begin_anew_with_the_window(database: Database) 
     assert await keys.use("key", "hour", 3) == 3
     assert await keys.used("key", "hour", 3600) == (3, ends)
     assert (await keys.used("key", "hour", 0))[0] == 0
+
+
+async def test_the_first_uses_of_a_key_may_come_all_at_once(database: Database) -> None:
+    keys = KeyStore(database)
+    found = await asyncio.gather(*(keys.used("key", "hour", 3600) for _ in range(20)))
+    assert {count for count, _ in found} == {0}

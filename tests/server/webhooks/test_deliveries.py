@@ -14,6 +14,7 @@ from agent.sender import Answer
 from server.rest.browserman.events import EVENTS
 from storage.ids import mint
 from storage.tables import Delivery, now
+from storage.webhooks import MOST_TRIES
 from tests.server.webhooks.house import House, Receiver, a_task, caller, receiving, running
 from tools.errors import Conflict, NotFound
 
@@ -271,3 +272,30 @@ def test_a_receiver_that_says_when_to_come_back_is_believed_up_to_a_point() -> N
     assert asked == MOMENT + timedelta(seconds=600)
     greedy = Patience().again(delivery, Answer(429, "HTTP 429", retry_after=10 * DAY), MOMENT)
     assert greedy == MOMENT + timedelta(seconds=DAY / 8)
+
+
+async def test_each_attempt_is_kept_with_its_time_answer_and_duration(each_house: House, receiver: Receiver) -> None:
+    webhook = await each_house.webhook(receiver.url)
+    receiver.answers = lambda call: 200 if len(receiver.calls) > 2 else 503
+    async with running(each_house.impatient()):
+        await each_house.owe(webhook, "{}")
+        row = await each_house.logged(webhook, state="delivered")
+    tries = row.tries or []
+    assert [(one.get("status_code"), one.get("error")) for one in tries] == [
+        (503, "HTTP 503"),
+        (503, "HTTP 503"),
+        (200, None),
+    ]
+    assert [one["at"] for one in tries] == sorted(one["at"] for one in tries)
+    assert all(0 <= one["ms"] < 10_000 for one in tries)
+
+
+async def test_an_attempt_whose_worker_was_lost_is_kept_too_and_of_many_the_newest(house: House) -> None:
+    webhook = await house.webhook("http://127.0.0.1:9/")
+    await house.owe(webhook, "{}")
+    for _ in range(MOST_TRIES + 5):
+        assert await house.store.claim(lease=-1) is not None
+    [row], _ = await house.store.deliveries(webhook.id, limit=1)
+    assert row.attempts == MOST_TRIES + 5
+    assert len(row.tries or []) == MOST_TRIES
+    assert {one["error"] for one in row.tries or []} == {"its worker was lost: nobody knows how it went"}
