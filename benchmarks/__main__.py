@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NAMES = ("server", "platforms", "full_engine", "mcp", "live_view")
+NAMES = ("server", "lists", "platforms", "full_engine", "mcp", "live_view")
 
 
 def run(name: str) -> str:

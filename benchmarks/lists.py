@@ -37,7 +37,7 @@ from server.settings import read_settings
 from storage.database import Database
 
 ROWS = (1_000, 100_000)
-CALLS = 60
+CALLS = 100
 CREATES, CALLERS = 500, 50
 OWNER = "bench"
 _TOLD = """
@@ -87,7 +87,10 @@ def task_id(number: int) -> str:
 @asynccontextmanager
 async def a_front(folder: Path, url: str | None) -> AsyncGenerator[tuple[House, httpx.AsyncClient]]:
     """The app without a worker, behind a socket, and a caller."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.socket(
+        socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    ) as listener:  # as `webhand serve` does it
+        listener.bind(("127.0.0.1", 0))
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         used = read_settings(
             data=folder,

@@ -143,6 +143,11 @@ class AccountService:
             raise AccountNotFound(message, details={"accountId": account_id})
         return account
 
+    async def named(self, caller: Caller, platform: str, name: str) -> Account | None:
+        """The caller's account of that name, for a verb that makes one where there is none."""
+        caller.need("write")
+        return await self._accounts.named(caller.owner, platform, name)
+
     async def list(
         self, caller: Caller, *, platform: str | None = None, status: str | None = None
     ) -> Sequence[Account]:

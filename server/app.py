@@ -336,6 +336,7 @@ def build_app(house: House) -> Starlette:
                     "X-RateLimit-Remaining",
                     "X-RateLimit-Reset",
                     "Retry-After",
+                    "ETag",
                 ],
             )
         )

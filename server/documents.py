@@ -98,7 +98,11 @@ CHOICES = """\
 - A date of `endDate` without a time means the end of that day.
 - `GET /api/tasks/:taskId?wait=30` answers when the task ends or pauses, or after so many seconds (at most 55); an `ETag`
   spares unchanged answers.
-- `Idempotency-Key` on every create: the same answer for 24 hours; the same key for another request is `IDEMPOTENCY_KEY_REUSED` (409).
+- `Idempotency-Key` on every create: the same answer for 24 hours; the same key with any other body is `IDEMPOTENCY_KEY_REUSED` (409).
+- A `limit` above 100 means 100, and the answer says so. A fault of our own is `PLATFORM_ERROR` (500) with `cause` in its details.
+- `POST /api/accounts/oauth/authorize` takes `platform` and maybe `name`, and answers with the account and the page to sign in at.
+- A key that may only read gets a `liveUrl` that may only watch. Each call needs the scope that stands above, and no other.
+- Totals are exact. Unfiltered ones and those by platform, action and account cost the same however many tasks there are.
 - The same text is not published twice by an account within `WEBHAND_DUPLICATE_HOURS` unless the call says
   `allowDuplicate`: `DUPLICATE_CONTENT` (409).
 - `X-RateLimit-Reset` is Unix time in seconds, of the hourly window.

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.auth import Caller, bearer
 from server.state import reach
-from tools.errors import BodyTooLarge, InvalidParameters, UnsupportedType
+from tools.errors import BodyTooLarge, InvalidParameters, RateLimited, UnsupportedType
 
 _SAFE_ID = re.compile(r"[\w.:-]{1,128}")
 _BODY = "webhand.body"
@@ -28,7 +28,11 @@ async def enter(connection: HTTPConnection, scope: str) -> Caller:
     settings = state["settings"]
     hourly = int(caller.settings.get("hourly", settings.hourly_limit))
     daily = int(caller.settings.get("daily", settings.daily_limit))
-    standing = await state["meter"].count(caller.key_id, hourly, daily)
+    try:
+        standing = await state["meter"].count(caller.key_id, hourly, daily)
+    except RateLimited as failure:
+        connection.scope["webhand.headers"] = dict(failure.details)
+        raise
     connection.scope["webhand.headers"] = standing.headers()
     caller.need(scope)
     return caller

@@ -5,6 +5,7 @@ Both dialects list theirs as `ENDPOINTS: tuple[Endpoint, ...]`; `routes` makes S
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -17,6 +18,7 @@ from starlette.routing import Route
 
 from server.auth import Caller
 from server.door import enter
+from server.rest.storable import storable
 from tools.errors import Failure
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -65,6 +67,15 @@ def caller_of(request: Request) -> Caller:
     return cast("Caller", request.scope[_CALLER])
 
 
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def trace_of(request: Request) -> str | None:
+    """The caller's W3C traceparent, if it is one."""
+    given = request.headers.get("traceparent", "")
+    return given if _TRACEPARENT.fullmatch(given) else None
+
+
 def routes(endpoints: Iterable[Endpoint]) -> list[Route]:
     """One route a path, so that 405 names every method that the path has; fixed paths come before those with a parameter."""
     paths: dict[str, dict[str, Endpoint]] = {}
@@ -82,6 +93,10 @@ def _dispatch(methods: Mapping[str, Endpoint]) -> Handler:
         endpoint = methods.get("GET" if request.method == "HEAD" else request.method)
         if endpoint is None:  # the route itself lets only its methods by
             raise HTTPException(405)
+        # An id that no row can have finds none: what a database cannot take is replaced.
+        request.scope["path_params"] = {
+            name: value if storable(value) else "-" for name, value in request.path_params.items()
+        }
         if endpoint.scope is not None:
             request.scope[_CALLER] = await enter(request, endpoint.scope)
         return await endpoint.handler(request)

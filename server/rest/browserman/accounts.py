@@ -56,6 +56,16 @@ async def create_account(request: Request) -> Response:
     return await _asking(request, account) if account.status == "pending" else _answer(_view(request, account))
 
 
+async def authorize_account(request: Request) -> Response:
+    """POST /accounts/oauth/authorize (1.2): where somebody signs the account in; it is made if there is none of that name."""
+    body = wire.parsed(wire.AuthorizeAccount, await json_body(request))
+    accounts, caller = reach(request)["accounts"], caller_of(request)
+    site = reach(request)["catalog"].site(body.platform)
+    name = body.name or f"my-{site.id}"
+    account = await accounts.named(caller, site.id, name) or await accounts.create(caller, site.id, name)
+    return await _asking(request, account)
+
+
 async def get_account(request: Request) -> Response:
     """GET /accounts/:accountId (1.9)."""
     return _answer(_view(request, await reach(request)["accounts"].get(caller_of(request), _id(request))))
@@ -139,6 +149,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         examples={"Connected": examples.ACCOUNT, "Somebody must sign in": examples.PENDING_ACCOUNT},
         errors=(PlatformNotFound, Conflict),
         idempotent=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/accounts/oauth/authorize",
+        handler=authorize_account,
+        scope="write",
+        summary="Sign an account in on a page",
+        description="`signInUrl`, also as `authorizationUrl`, is a page that works once, where a person signs in.",
+        tag="Accounts",
+        body=wire.AuthorizeAccount,
+        body_examples={"Example": examples.SIGN_IN},
+        answer=answers.Account,
+        examples={"Somebody must sign in": examples.PENDING_ACCOUNT},
+        errors=(PlatformNotFound,),
     ),
     Endpoint(
         method="GET",

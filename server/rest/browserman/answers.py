@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from server.rest.browserman.wire import failed
 from tools.errors import Failure
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2024-01-15T10:30:00Z"])]
@@ -195,6 +196,7 @@ class Account(TypedDict):
     identity: NotRequired[str]
     error: NotRequired[Error]
     signInUrl: NotRequired[str]
+    authorizationUrl: NotRequired[Annotated[str, Field(description="The same as `signInUrl`.")]]
     signIn: NotRequired[SignIn]
 
 
@@ -225,7 +227,7 @@ class Refused(TypedDict):
 
 def refused(kind: type[Failure]) -> dict[str, Any]:
     """An example of that failure's envelope."""
-    example = kind().as_error()
+    example = failed(kind())
     if kind.code == "RATE_LIMITED":
-        example["retryAfter"] = 900
-    return {"success": False, "error": {"details": {}, **example}}
+        example["error"]["retryAfter"] = 900
+    return example

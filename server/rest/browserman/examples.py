@@ -135,6 +135,7 @@ PENDING_ACCOUNT: dict[str, Any] = {
     "authMethod": "oauth",
     "createdAt": "2024-01-15T10:30:00Z",
     "signInUrl": "https://webhand.example/sign-in/...",
+    "authorizationUrl": "https://webhand.example/sign-in/...",
     "signIn": {"state": "waiting", "expiresAt": "2024-01-15T10:40:00Z"},
 }
 SIGN_IN: dict[str, Any] = {"platform": "twitter", "name": "my-twitter"}

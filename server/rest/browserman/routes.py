@@ -17,7 +17,7 @@ from server.door import json_body, sent
 from server.errors import status_of
 from server.new_task import NewTask
 from server.rest.browserman import answers, examples, wire
-from server.rest.endpoint import Endpoint, caller_of, routes
+from server.rest.endpoint import Endpoint, caller_of, routes, trace_of
 from server.state import reach
 from storage.tables import Task
 from tools.errors import (
@@ -76,7 +76,7 @@ async def create_task(request: Request) -> Response:
         priority=body.priority,
         idempotency_key=request.headers.get("idempotency-key"),
         request=sent(request),
-        trace=request.headers.get("traceparent"),
+        trace=trace_of(request),
     )
     created = await state["tasks"].create(caller_of(request), asked)
     return answer(await view(request, created.task))

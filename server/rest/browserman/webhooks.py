@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 from server.door import json_body, sent
 from server.rest.browserman import answers
 from server.rest.browserman.events import EVENTS
-from server.rest.browserman.wire import iso, parsed, present, succeeded
+from server.rest.browserman.wire import Limit, iso, parsed, present, succeeded
 from server.rest.endpoint import Endpoint, caller_of
 from server.state import reach
 from server.webhooks import NewWebhook, WebhookDialect
@@ -52,7 +52,7 @@ class CreateWebhook(BaseModel):
 class DeliveriesQuery(BaseModel):
     """The query of GET /api/webhooks/:id/deliveries."""
 
-    limit: int = Field(50, ge=1, le=100)
+    limit: Limit = 50
     offset: int = Field(0, ge=0, le=2**31)
     state: Literal["owed", "sending", "delivered", "given_up"] | None = None
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from server.rest.storable import unstorable
 from server.sign_in.attempt import SignIn
 from storage.states import TaskState
 from storage.tables import Account, Task
 from storage.tasks import TaskFilter
 from tools.catalog import Catalog
-from tools.errors import Failure, InvalidParameters
+from tools.errors import Failure, Internal, InvalidParameters, PlatformError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -45,6 +46,18 @@ DOCUMENTED_FILTERS = (
 )
 
 
+_LONGEST_NAME = 200
+_MOST = 100
+
+
+def at_most(limit: int) -> int:
+    """The limit in force: more than the most is brought down to it, since the documents name no error for it."""
+    return min(limit, _MOST)
+
+
+Limit = Annotated[int, AfterValidator(at_most), Field(ge=1, description=f"At most {_MOST}; more means {_MOST}.")]
+
+
 class CreateTask(BaseModel):
     """POST /api/tasks (1.3). `tool` and `action` are two spellings of one field; unknown members are ignored."""
 
@@ -54,7 +67,11 @@ class CreateTask(BaseModel):
     tool: str | None = Field(None, min_length=1, description="The action's name.", examples=["createTweet"])
     action: str | None = Field(None, min_length=1, description="Another spelling of `tool`.")
     account_name: str | None = Field(
-        None, alias="accountName", description="The account's name within the platform.", examples=["my-twitter"]
+        None,
+        alias="accountName",
+        max_length=_LONGEST_NAME,
+        description="The account's name within the platform.",
+        examples=["my-twitter"],
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict,
@@ -84,11 +101,12 @@ class CreateTask(BaseModel):
         parameters = dict(self.parameters)
         inner_account = parameters.pop("accountName", None)
         engine = parameters.pop("preferredEngine", None)
-        if engine not in {None, "lite", "full"}:
+        if engine not in (None, "lite", "full"):  # which may be anything, also what no set can hold
             message = "'preferredEngine' is 'lite' or 'full'."
             raise InvalidParameters(message, details={"fields": {"preferredEngine": message}})
-        if self.account_name is None and inner_account is not None and not isinstance(inner_account, str):
-            message = "'accountName' is a text."
+        named = isinstance(inner_account, str) and len(inner_account) <= _LONGEST_NAME
+        if self.account_name is None and inner_account is not None and not named:
+            message = f"'accountName' is a text of at most {_LONGEST_NAME} characters."
             raise InvalidParameters(message, details={"fields": {"accountName": message}})
         return self.model_copy(
             update={
@@ -105,7 +123,7 @@ class ListTasks(BaseModel):
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
-    limit: int = Field(50, ge=1, le=100)
+    limit: Limit = 50
     offset: int = Field(0, ge=0, le=2**31)
     platform: str | None = None
     action: str | None = Field(None, validation_alias=AliasChoices("action", "tool"))
@@ -156,6 +174,20 @@ class CreateAccount(BaseModel):
     approval: bool = Field(default=False, description="Whether each publishing task of it waits for approval.")
 
 
+class AuthorizeAccount(BaseModel):
+    """POST /api/accounts/oauth/authorize, whose members no document shows: which account is to be signed in."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    platform: str = Field(min_length=1)
+    name: str | None = Field(
+        None,
+        min_length=1,
+        validation_alias=AliasChoices("name", "accountName"),
+        description="Left out: `my-` and the platform.",
+    )
+
+
 class ConnectAccount(BaseModel):
     """POST /api/accounts/:accountId/connect: the new login; with none a person signs in."""
 
@@ -168,6 +200,10 @@ class ConnectAccount(BaseModel):
 
 def parsed(model: type[Model], given: Any) -> Model:
     """What was sent, as a model. Raises InvalidParameters that names each field."""
+    for loc in unstorable(given):
+        name = ".".join(map(str, loc)) or "body"
+        message = f"'{name}' holds characters or numbers that cannot be kept."
+        raise InvalidParameters(message, details={"fields": {name: message}})
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -345,6 +381,7 @@ def account_view(account: Account, *, sign_in_url: str | None = None, sign_in: S
             "identity": account.identity,
             "error": error,
             "signInUrl": sign_in_url,
+            "authorizationUrl": sign_in_url,
             "signIn": sign_in_view(sign_in) if sign_in is not None else None,
         }
     )
@@ -395,6 +432,8 @@ def succeeded(data: Any) -> dict[str, Any]:
 
 
 def failed(failure: Failure) -> dict[str, Any]:
-    """The envelope of an error (1.1): `details` is always there."""
+    """The envelope of an error (1.1): `details` is always there. A fault of our own goes by the documented code (1.9)."""
     error = failure.as_error()
+    if isinstance(failure, Internal):
+        error |= {"code": PlatformError.code, "details": {"cause": failure.code}}
     return {"success": False, "error": error | {"details": error.get("details", {})}}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from server.door import json_body
+from server.rest.storable import storable, unstorable
 from tools.errors import InvalidParameters
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = Literal["body", "query", "path"]
-Loc = tuple[str | int, ...]
 
 _WORDS: Mapping[str, tuple[str, str]] = {
     "missing": ("value_error.missing", "field required"),
@@ -102,35 +101,3 @@ def complaint(place: Place, item: Any) -> dict[str, Any]:
     kind, msg = _WORDS.get(item["type"], ("value_error", ""))
     said = msg.format(**item.get("ctx", {})) if msg else str(item["msg"]).removeprefix("Value error, ")
     return {"loc": loc, "msg": said, "type": kind}
-
-
-def unstorable(given: Any) -> Iterator[Loc]:
-    """Where there is something that PostgreSQL or JSON cannot hold: a NUL character, half a surrogate pair, NaN."""
-    waiting: list[tuple[Loc, Any]] = [((), given)]
-    while waiting:  # not by recursion: JSON may be nested deeper than Python likes
-        loc, value = waiting.pop()
-        if isinstance(value, Mapping):
-            for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]  # any JSON
-                if not storable(key):
-                    yield loc
-                waiting.append(((*loc, str(key)), item))  # pyright: ignore[reportUnknownArgumentType]  # any JSON
-        elif isinstance(value, list):
-            waiting.extend(((*loc, place), item) for place, item in enumerate(value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # any JSON
-        elif not storable(value):
-            yield loc
-
-
-def storable(value: Any) -> bool:
-    """Whether a text or number can be kept."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return not isinstance(value, str) or encodable(value)
-
-
-def encodable(text: str) -> bool:
-    """Whether a text can be written as UTF-8 and kept by PostgreSQL."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\x00" not in text

@@ -20,7 +20,7 @@ from server.rest.cloud.balance import check_balance
 from server.rest.cloud.parsing import body_of, wrong
 from server.rest.cloud.structured import schema_of
 from server.rest.cloud.wire import Created, Text, cut_to_text
-from server.rest.endpoint import caller_of
+from server.rest.endpoint import caller_of, trace_of
 from server.state import State, reach
 from storage.tables import Artifact, Profile
 from tools.errors import Conflict, InvalidParameters
@@ -263,7 +263,7 @@ async def run_task(request: Request) -> Response:
         share=body.wanted("enable_public_share"),
         idempotency_key=request.headers.get("idempotency-key"),
         request=sent(request),
-        trace=request.headers.get("traceparent"),
+        trace=trace_of(request),
     )
     created = await state["tasks"].create(caller, new)
     return JSONResponse(Created(id=created.task.id).model_dump())

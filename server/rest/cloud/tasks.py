@@ -12,8 +12,9 @@ from starlette.responses import JSONResponse, Response
 from server.auth import Caller
 from server.door import read_body
 from server.rest.cloud import wire
-from server.rest.cloud.parsing import missing, named, query_of, storable
+from server.rest.cloud.parsing import missing, named, query_of
 from server.rest.endpoint import caller_of
+from server.rest.storable import storable
 from server.state import State, reach
 from storage.states import TaskState
 from storage.tables import Task

@@ -1,0 +1,41 @@
+"""What a request may hold and a database or JSON cannot: a NUL character, half a surrogate pair, NaN."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Loc = tuple[str | int, ...]
+
+
+def unstorable(given: Any) -> Iterator[Loc]:
+    """Where there is something that PostgreSQL or JSON cannot hold: a NUL character, half a surrogate pair, NaN."""
+    waiting: list[tuple[Loc, Any]] = [((), given)]
+    while waiting:  # not by recursion: JSON may be nested deeper than Python likes
+        loc, value = waiting.pop()
+        if isinstance(value, Mapping):
+            for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]  # any JSON
+                if not storable(key):
+                    yield loc
+                waiting.append(((*loc, str(key)), item))  # pyright: ignore[reportUnknownArgumentType]  # any JSON
+        elif isinstance(value, list):
+            waiting.extend(((*loc, place), item) for place, item in enumerate(value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # any JSON
+        elif not storable(value):
+            yield loc
+
+
+def storable(value: Any) -> bool:
+    """Whether a text or number can be kept."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, str) or encodable(value)
+
+
+def encodable(text: str) -> bool:
+    """Whether a text can be written as UTF-8 and kept by PostgreSQL."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in text
