@@ -19,22 +19,26 @@ from tools.site import Signs, Site
 CONDITIONS = ("suspended", "challenge", "rate", "logged_out", "logged_in")
 
 # Answers for each selector whether something visible fits it (null: the selector is Playwright's own and not the page's to
-# answer), and what the element says that names the member. `:text-matches()` at a selector's end means what it does to
-# Playwright: the smallest elements whose text fits.
+# answer), and what the element says that names the member. `:text-matches()` at a selector's end and `text=` mean what they
+# do to Playwright: the smallest elements whose text fits.
 LOOK = """([selectors, who]) => {
   const visible = (one) => {
     const box = one.getBoundingClientRect();
     return box.width > 0 && box.height > 0 && one.checkVisibility({ visibilityProperty: true });
   };
-  const saying = (text) => {
-    const fits = (one) => text.test(one.textContent.replace(/\\s+/g, ' ').trim());
-    return (one) => fits(one) && ![...one.children].some(fits);
+  const textOf = (one) => one.textContent.replace(/\\s+/g, ' ').trim();
+  const smallest = (fits) => (one) => fits(textOf(one)) && ![...one.children].some((child) => fits(textOf(child)));
+  const read = (selector) => {
+    const [, css, pattern, flags] = /^(.+):text-matches\\('([^'\\\\]+)'(?:, *'([a-z]*)')?\\)$/.exec(selector) || [];
+    if (css) return [css, smallest((text) => new RegExp(pattern, flags).test(text))];
+    const [, words] = /^text=([^"'/].*)$/.exec(selector) || [];
+    if (words) return ['body *', smallest((text) => text.toLowerCase().includes(words.trim().toLowerCase()))];
+    return [selector, () => true];
   };
   const seen = (selector) => {
-    const [, css, pattern, flags] = /^(.+):text-matches\\('([^'\\\\]+)'(?:, *'([a-z]*)')?\\)$/.exec(selector) || [];
     try {
-      const says = css ? saying(new RegExp(pattern, flags)) : () => true;
-      return [...document.querySelectorAll(css || selector)].some((one) => visible(one) && says(one));
+      const [css, says] = read(selector);
+      return [...document.querySelectorAll(css)].some((one) => visible(one) && says(one));
     } catch { return null }
   };
   let name = null;

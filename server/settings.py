@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     llm_method: Literal["json_schema", "function_calling"] = Field(
         "json_schema", description="How the model is made to answer in structure."
     )
+    llm_vision: bool = Field(
+        default=True,
+        description="Whether the model is shown screenshots; switch it off for models that take text alone.",
+    )
     llm_timeout: float = Field(90, gt=0, description="Time-out of one model call.")
     llm_prices: Path | None = Field(None, description="JSON file with model prices that add to the built-in table.")
     task_budget: float | None = Field(
@@ -111,6 +115,9 @@ class Settings(BaseSettings):
         ge=0,
         le=32,
         description="Pairs of runner and Chromium that are kept ready for full tasks: about 250 MB each.",
+    )
+    full_memory: int = Field(
+        3072, ge=256, description="Megabytes that a full task's browser and runner may use before the task is ended."
     )
     fallback: bool = Field(
         default=True,

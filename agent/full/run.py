@@ -39,6 +39,8 @@ from agent.full.wire import (
 from agent.lite.proving import Report
 from agent.redaction import Redactor
 from tools.errors import (
+    AccountSuspended,
+    AuthenticationFailed,
     BrowserFailed,
     BudgetExceeded,
     ChallengeRequired,
@@ -88,7 +90,8 @@ class Run:
         try:
             return await self.vigil.over(self.whole())
         except Failure as failure:
-            await self.keep_login()
+            if not isinstance(failure, AuthenticationFailed | AccountSuspended):
+                await self.keep_login()
             understood = meant(failure, self.brief, self.pair, armed=self.armed)
             if understood is failure:
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import suppress
 from typing import Any
@@ -16,6 +17,8 @@ from tools.errors import AccountSuspended, AuthenticationFailed, RateLimited
 from tools.site import Site
 
 LOOK_SECONDS = 2.0
+LASTING_LOOKS = 6
+BETWEEN_LOOKS = 0.5
 RATE_SECONDS = 900
 """How long to wait where a site slows us down: a page does not know what the answer's headers said."""
 LONGEST_NAME = 60
@@ -41,6 +44,8 @@ class Standing:
             return False
         if not acted:
             self.check(sight)
+            if self.logged_out(sight) and await self.stays_logged_out(target):
+                raise AuthenticationFailed(f"{self.site.name} shows that {self.account} is not logged in: reconnect it")
         return "challenge" in sight
 
     def check(self, sight: Sight) -> None:
@@ -52,13 +57,25 @@ class Standing:
         login = self.login
         if login is None:
             return
-        if "logged_out" in sight and "logged_in" not in sight and not login.credentials:
-            raise AuthenticationFailed(f"{self.site.name} shows that {self.account} is not logged in: reconnect it")
         if login.identity is not None and sight.who is not None and not same(login.identity, sight.who):
             shown, wanted = plain(sight.who, LONGEST_NAME), plain(login.identity, LONGEST_NAME)
             raise AuthenticationFailed(
                 f"{self.site.name} shows {shown} logged in, but {self.account} is {wanted}: reconnect it"
             )
+
+    def logged_out(self, sight: Sight) -> bool:
+        """Whether it shows nobody logged in, and the agent has nothing to log in with."""
+        wanted = self.login is not None and not self.login.credentials
+        return wanted and "logged_out" in sight and "logged_in" not in sight
+
+    async def stays_logged_out(self, target: str) -> bool:
+        """Whether that lasts: many a site shows its login for a moment, until its scripts have found the member."""
+        for _ in range(LASTING_LOOKS):
+            await asyncio.sleep(BETWEEN_LOOKS)
+            sight = await self.look(target)
+            if sight is None or not self.logged_out(sight):
+                return False
+        return True
 
     async def look(self, target: str) -> Sight | None:
         """What that tab shows; None while it is between two pages, or not the site's to ask."""

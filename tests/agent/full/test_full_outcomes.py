@@ -146,11 +146,12 @@ async def test_a_host_outside_the_wall_is_named_as_the_cause(stage: Stage) -> No
     assert failed.value.details == {"hosts": ["elsewhere.example"]}
 
 
-async def test_function_calling_works_as_well(stage: Stage) -> None:
-    engine = stage.another(method="function_calling")
+async def test_function_calling_works_as_well_and_without_pictures(stage: Stage) -> None:
+    engine = stage.another(method="function_calling", vision=False)
     outcome = await engine.carry_out(stage.assignment(acts("wait", seconds=0), done("called")), RecordingDesk())
     assert outcome.result == {"output": "called"}
     assert all(b'"tools"' in body and b'"response_format"' not in body for body in stage.model.requests)
+    assert all(b"image_url" not in body for body in stage.model.requests)
 
 
 # -- the processes -----------------------------------------------------------------------------------------------------

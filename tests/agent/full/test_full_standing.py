@@ -37,6 +37,9 @@ async def seen(stage: Stage, path: str, login: Login | None = None) -> Failure:
     return failed.value
 
 
+BRIEFLY = "<p id=stranger>Log in</p><script>setTimeout(() => stranger.remove(), 1500)</script>"
+
+
 def raw(html: str) -> str:
     return f"/raw?html={quote(html)}"
 
@@ -51,6 +54,7 @@ async def test_what_a_page_says_of_the_account_ends_the_run_with_its_code(stage:
         "too fast": (raw("<p>Slow down</p>") + "&status=429", None, RateLimited),
         "a check that nobody answers": (raw("<p id=captcha>Are you a robot?</p>"), None, ChallengeRequired),
         "logged out": (raw("<p id=stranger>Log in</p>"), member(), AuthenticationFailed),
+        "logged out for a moment": (raw(BRIEFLY), member(), AgentFailed),
         "somebody else": ("/me", member("another"), AuthenticationFailed),
     }
     failures = await asyncio.gather(*(seen(stage, path, login) for path, login, _ in pages.values()))

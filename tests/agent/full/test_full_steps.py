@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -127,3 +128,15 @@ async def test_two_tasks_at_once_do_not_meet(stage: Stage) -> None:
     assert [outcome.result["output"] for outcome in outcomes] == ["one", "two"]
     assert first.windows[0] != second.windows[0]
     assert [desk.steps[1].url.partition("say=")[2] for desk in (first, second)] == ["one", "two"]
+
+
+async def test_dialogs_do_not_stop_the_agent(stage: Stage, desk: RecordingDesk) -> None:
+    html = """<title>Dialogs</title><p id=said></p>
+        <button onclick="alert('Look'); said.textContent = 'confirmed ' + confirm('Sure?')">Go</button>"""
+    outcome = await stage.play(
+        acts("navigate", url=f"{stage.url}/raw?html={quote(html)}"),
+        lambda scene: acts("click", index=scene.index("button")),
+        lambda scene: done("It said yes" if "confirmed true" in scene.text else scene.text),
+        desk=desk,
+    )
+    assert outcome.result == {"output": "It said yes"}

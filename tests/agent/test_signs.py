@@ -1,0 +1,38 @@
+"""The platforms' signs are asked of the page itself, so that every engine reads them alike."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import async_playwright
+
+from agent.chromium import Chromium
+from agent.origins import Origins
+from agent.signs import LOOK, SiteSigns
+from tools.catalog import catalog
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_page_answers_every_sign_of_every_platform_as_playwright_would(chromium: Chromium) -> None:
+    warning, words = "[role=alert]:text-matches('limited|gesperrt', 'i')", "text=log in"
+    pages = {
+        "<div role=alert>Your account is  LIMITED</div>": [True, False],
+        "<div role=alert><b>Gesperrt</b></div>": [False, False],  # the smallest element that says so is no alert
+        "<div role=alert hidden>limited</div><p>limited</p>": [False, False],
+        "<p>Please <b>Log   in now</b></p>": [False, True],
+        "<p hidden>Log in</p><script>'log in'</script>": [False, False],
+    }
+    async with async_playwright() as driver:
+        browser = await driver.chromium.connect_over_cdp(chromium.cdp_url)
+        page = await (await browser.new_context()).new_page()
+        for html, held in pages.items():
+            await page.set_content(html)
+            looked = await page.evaluate(LOOK, [[warning, words], None])
+            assert looked["seen"] == held, html
+            found = [await page.locator(one).filter(visible=True).count() > 0 for one in (warning, words)]
+            assert found == held, html
+        for site in catalog().sites.values():
+            looked = await page.evaluate(LOOK, SiteSigns(site, Origins()).asked)
+            assert None not in looked["seen"], site.id
+            assert looked["name"] is not False, site.id
+        await browser.close()
