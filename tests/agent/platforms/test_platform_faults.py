@@ -27,7 +27,7 @@ async def test_each_fault_ends_as_the_table_says(row: Row, stage: Stage) -> None
     async def played(platform: str) -> Ran:
         replica = stage.replicas[platform]
         replica.reset(*row.faults)
-        person = replica.faults.clear if row.person else None
+        person = replica.solved if row.person else None
         return await stage.play(*TOOLS[platform], person=person, in_vain=row.in_vain)
 
     ran = await asyncio.gather(*map(played, row.ends))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
@@ -67,9 +68,17 @@ async def played(
     name = f"agent-{next(numbers)}"
     model.scripts = {**model.scripts, name: in_turn(*lines(replica, parameters))}
     options = Options(model=name, max_steps=8, highlight_elements=False, dry_run=dry_run)
-    person = replica.faults.clear if row.person else None
+
+    async def person() -> None:
+        await replica.solved()
+        async with asyncio.timeout(20):
+            while "GET /editors.js" not in replica.requests:  # noqa: ASYNC110  # until the page has moved on to the site
+                await asyncio.sleep(0.05)
+
     on_full = replace(stage, engine=engine)
-    return await on_full.play(tool, parameters, person=person, in_vain=row.in_vain, options=options)
+    return await on_full.play(
+        tool, parameters, person=person if row.person else None, in_vain=row.in_vain, options=options
+    )
 
 
 @pytest.mark.parametrize(("row", "platform", "end"), CASES)
