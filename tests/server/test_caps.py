@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -177,3 +178,16 @@ async def test_a_dry_run_is_free_and_does_not_hide_what_was_published(office: Of
     with pytest.raises(DuplicateContent) as caught:
         await office.ask(parameters=words)
     assert caught.value.details == {"taskId": first.id}
+
+
+async def test_of_many_that_ask_at_the_same_moment_no_more_than_the_cap_get_in(office: Office) -> None:
+    answers = await asyncio.gather(*(office.ask() for _ in range(6)), return_exceptions=True)
+    assert len([answer for answer in answers if isinstance(answer, Task)]) == 2
+    assert len([answer for answer in answers if isinstance(answer, RateLimited)]) == 4
+
+
+async def test_of_many_with_the_same_text_at_the_same_moment_one_gets_in(office: Office) -> None:
+    words = {"text": "The very same at once"}
+    answers = await asyncio.gather(*(office.ask(parameters=words) for _ in range(4)), return_exceptions=True)
+    assert len([answer for answer in answers if isinstance(answer, Task)]) == 1
+    assert len([answer for answer in answers if isinstance(answer, DuplicateContent)]) == 3
