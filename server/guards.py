@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from agent.engine import EngineName
 from storage.tables import Account, Task, now
@@ -34,25 +36,36 @@ class Guards:
         self._tasks = tasks
         self._limits = limits
 
-    async def check(self, task: Task, site: Site, account: Account, *, allow_duplicate: bool) -> None:
-        """What the account may do now. Raises DuplicateContent or RateLimited."""
-        hours = self._limits.duplicate_hours
-        if task.effect == "publish" and task.content_hash is not None and hours and not allow_duplicate:
-            since = now() - timedelta(hours=hours)
-            same = await self._tasks.same_content(account.id, task.tool, task.content_hash, since)
-            if same is not None and not same.options.get("dry_run"):
-                message = (
-                    f"Account '{account.name}' published this very text in the last {hours:g} hours, or is about to "
-                    f"(task {same.id}): change it, or send 'allowDuplicate': true."
-                )
-                raise DuplicateContent(message, details={"taskId": same.id})
-        if self._limits.caps:
-            await self._cap(site.engage if task.effect == "engage" else site.publish, task.effect, account)
+    def of(
+        self, task: Task, site: Site, account: Account, *, allow_duplicate: bool
+    ) -> Callable[[AsyncSession], Awaitable[None]]:
+        """What looks whether the account may do this now: awaited in the transaction that adds the task."""
 
-    async def _cap(self, caps: Caps, effect: str, account: Account) -> None:
+        async def check(session: AsyncSession) -> None:
+            if not allow_duplicate:
+                await self._duplicate(session, task, account)
+            if self._limits.caps:
+                await self._cap(session, site.engage if task.effect == "engage" else site.publish, task.effect, account)
+
+        return check
+
+    async def _duplicate(self, session: AsyncSession, task: Task, account: Account) -> None:
+        hours = self._limits.duplicate_hours
+        if task.effect != "publish" or task.content_hash is None or not hours:
+            return
+        since = now() - timedelta(hours=hours)
+        same = await self._tasks.same_content(session, account.id, task.tool, task.content_hash, since)
+        if same is not None:
+            message = (
+                f"Account '{account.name}' published this very text in the last {hours:g} hours, or is about to "
+                f"(task {same.id}): change it, or send 'allowDuplicate': true."
+            )
+            raise DuplicateContent(message, details={"taskId": same.id})
+
+    async def _cap(self, session: AsyncSession, caps: Caps, effect: str, account: Account) -> None:
         kinds = ["engage"] if effect == "engage" else ["publish", "delete"]
         moment = now()
-        acts = await self._tasks.acts(account.id, kinds, moment - _DAY)
+        acts = await self._tasks.acts(session, account.id, kinds, moment - _DAY)
         for limit, window, word in ((caps.hourly, _HOUR, "hour"), (caps.daily, _DAY, "day")):
             recent = [act for act in acts if act >= moment - window]
             if len(recent) >= limit:

@@ -92,12 +92,13 @@ class TaskService:
         task.request_hash = fingerprint
         if idempotency is not None:
             idempotency.subject = task.id
+        allowed = None
         if tool.writes and account is not None and not asked.dry_run:
-            await self._guards.check(task, site, account, allow_duplicate=asked.allow_duplicate)
+            allowed = self._guards.of(task, site, account, allow_duplicate=asked.allow_duplicate)
         await self._guards.admit(engine)
         merge = self._limits.merge_identical if asked.merge is None else asked.merge
         try:
-            stored = await self._tasks.add(task, idempotency, merge=merge)
+            stored = await self._tasks.add(task, idempotency, merge=merge, allowed=allowed)
         except IdempotencyClash:
             raise IdempotencyReused from None
         return Created(stored, new=stored.id == task.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
@@ -98,11 +98,21 @@ class TaskStore:
         self._database = database
         self._outbox = outbox
 
-    async def add(self, task: Task, idempotency: Idempotency | None = None, *, merge: bool = False) -> Task:
+    async def add(
+        self,
+        task: Task,
+        idempotency: Idempotency | None = None,
+        *,
+        merge: bool = False,
+        allowed: Callable[[AsyncSession], Awaitable[None]] | None = None,
+    ) -> Task:
         """Stores the task and wakes a worker, in one transaction; or gives back the task that already answers the request.
 
         With `idempotency` that is the task created under the same key; with `merge` an identical one (same key_id and request_hash)
         that is not finished yet. Compare `id`s to know. An idempotency key used for another request raises IdempotencyClash.
+
+        `allowed` looks, inside the same transaction, whether the account may have one more, and raises where not: of requests that come
+        at the same moment each sees those before it.
         """
         async with self._database.writing() as session:
             if not self._database.sqlite:
@@ -111,6 +121,10 @@ class TaskStore:
             earlier = await self._earlier(session, task, idempotency, merge=merge)
             if earlier is not None:
                 return earlier
+            if allowed is not None:
+                if not self._database.sqlite:
+                    await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(task.account_id))))
+                await allowed(session)
             session.add(task)
             if idempotency is not None:
                 session.add(idempotency)
@@ -289,7 +303,8 @@ class TaskStore:
         async with self._database.writing() as session:
             await session.execute(update(Task).where(col(Task.id) == task_id).values(share_token=share_token))
 
-    async def acts(self, account_id: str, effects: Sequence[str], since: datetime) -> list[datetime]:
+    @staticmethod
+    async def acts(session: AsyncSession, account_id: str, effects: Sequence[str], since: datetime) -> list[datetime]:
         """When the account's tasks of these effects acted, oldest first. One that is still open and may act yet counts as now,
         however long it has waited: so those that wait for approval cannot all act in one hour.
         """
@@ -299,12 +314,14 @@ class TaskStore:
             or_(col(Task.armed_at) >= since, col(Task.state).in_(OPEN)),
             _IN_EARNEST,
         )
-        async with self._database.reading() as session:
-            found = (await session.execute(wanted)).scalars().all()
+        found = (await session.execute(wanted)).scalars().all()
         moment = now()
         return sorted(armed_at or moment for armed_at in found)
 
-    async def same_content(self, account_id: str, tool: str, content_hash: str, since: datetime) -> Task | None:
+    @staticmethod
+    async def same_content(
+        session: AsyncSession, account_id: str, tool: str, content_hash: str, since: datetime
+    ) -> Task | None:
         """A task of the account that published (or may have, or will) the very same content since then."""
         wanted = select(Task).where(
             col(Task.account_id) == account_id,
@@ -314,8 +331,7 @@ class TaskStore:
             or_(col(Task.state).in_(OPEN | {TaskState.COMPLETED}), col(Task.armed_at).is_not(None)),
             _IN_EARNEST,
         )
-        async with self._database.reading() as session:
-            return (await session.execute(wanted.limit(1))).scalars().first()
+        return (await session.execute(wanted.limit(1))).scalars().first()
 
     @staticmethod
     def _tell(session: AsyncSession, task: Task) -> None:

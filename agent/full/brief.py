@@ -174,7 +174,10 @@ class Brief:
         tool = self.assignment.tool
         if not tool.writes:
             return None
-        login = self.real(self.site, self.site.login_url) if self.site and self.site.login_url else ""
+        site = self.site
+        login = self.real(site, site.login_url) if site and site.login_url else ""
+        if site is not None and login == self.real(site, site.home):
+            login = ""  # it logs in on its home page: where it publishes as well
         return Arming(
             after_typing=tool.content is not None,
             login_urls=(login,) if login else (),

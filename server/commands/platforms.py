@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json as json_text
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -131,16 +132,27 @@ def tools_of(known: Catalog, site: Site, only: Sequence[str]) -> list[AnyTool]:
 
 @contextlib.asynccontextmanager
 async def stand_ins(used: Settings, site: Site) -> AsyncGenerator[Mapping[str, str]]:
-    """The configured stand-ins; the practice site is served for the check, unless one is configured."""
+    """The configured stand-ins, and the running server's practice site; where none runs, one is served for the check."""
     from server.app import PRACTICE  # as above
 
     if site.home != PRACTICE or PRACTICE in used.origins:
         yield used.origins
         return
+    if practice := noted(used).get("practice"):
+        yield {**used.origins, PRACTICE: practice}
+        return
     from server.practice.site import serve_demo_site  # only here is it needed
 
     async with serve_demo_site() as origin:
         yield {**used.origins, PRACTICE: origin}
+
+
+def noted(used: Settings) -> Mapping[str, str]:
+    """What the server that runs on this data folder says of itself; nothing where none runs."""
+    try:
+        return json_text.loads((used.data / "server.json").read_text())
+    except (OSError, ValueError):
+        return {}
 
 
 @contextlib.asynccontextmanager

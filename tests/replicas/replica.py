@@ -108,6 +108,10 @@ class Replica:
         """The published post of that number."""
         return next((post for post in self.published if post.id == number), None)
 
+    async def solved(self) -> None:
+        """Somebody does what the site asked for: it behaves from now on."""
+        self.faults.clear()
+
     def shown_faults(self) -> dict[str, bool]:
         """The faults that a page plays by itself, as its template calls them."""
         names = {

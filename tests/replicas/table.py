@@ -266,6 +266,10 @@ CLOSING = (
     "The lite engine knows what the site answered to the click. The full engine's agent only sees the page, so what it says of a",
     "refusal after the click is not taken for proof that nothing was published: there a refusal is `OUTCOME_UNCERTAIN` as well.",
     "",
+    "What is not public cannot be in a replica: how the mark for AI-generated text looks on X, Xueqiu and Eastmoney, and to which",
+    "address Eastmoney and Tonghuashun send a new post. These are guesses, marked as such in `tools/`; where a mark cannot be set,",
+    "nothing is published, and where no answer is heard, the outcome is uncertain. `webhand platform check` tries the rest.",
+    "",
     "`PAGE_CHANGED` before anything was published hands the task to the full engine where one is configured; a user can also",
     "put new selectors in the place of the old ones without touching code, see [adding-a-tool.md](adding-a-tool.md).",
 )

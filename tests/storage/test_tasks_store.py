@@ -127,7 +127,7 @@ async def test_a_task_that_waits_for_approval_goes_to_the_queue_when_resumed(
 
 
 async def test_acts_count_what_was_armed_and_what_still_may_be(
-    tasks: TaskStore, runs: RunStore, task: MakeTask
+    database: Database, tasks: TaskStore, runs: RunStore, task: MakeTask
 ) -> None:
     armed = await tasks.add(task())
     claimed = await runs.claim("worker", "lite")
@@ -137,7 +137,8 @@ async def test_acts_count_what_was_armed_and_what_still_may_be(
     never = await tasks.add(task())
     await tasks.cancel(never.id)
     await tasks.add(task())
-    acts = await tasks.acts("acc", ["publish"], now() - timedelta(hours=1))
+    async with database.reading() as session:
+        acts = await tasks.acts(session, "acc", ["publish"], now() - timedelta(hours=1))
     assert len(acts) == 2
     assert armed.id != never.id
 

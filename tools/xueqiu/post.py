@@ -33,14 +33,15 @@ class Post(Parameters):
 class XueqiuPost(Posted):
     """The new post, read back at its own address."""
 
+    author: str = Field(description="The author's number on Xueqiu: the address is https://xueqiu.com/AUTHOR/NUMBER.")
+
     @classmethod
     def worded(cls, readings: Mapping[str, str]) -> dict[str, object]:
         """Puts the address together from the author's number and the post's."""
         if "author" not in readings:
             return super().worded(readings)
         address = f"https://xueqiu.com/{readings['author']}/{readings.get('postId', '')}"
-        known = {name: value for name, value in readings.items() if name != "author"}
-        return super().worded({**known, "postUrl": address})
+        return super().worded({**readings, "postUrl": address})
 
 
 def goal(parameters: Post) -> str:

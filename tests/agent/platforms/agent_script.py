@@ -53,7 +53,8 @@ def on_xueqiu(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
 
     def report(_: Scene) -> Act:
         made = replica.published[-1]
-        return told("Posted", {"postUrl": f"https://xueqiu.com/{made.author}/{made.id}", "postId": made.id})
+        url = f"https://xueqiu.com/{made.author}/{made.id}"
+        return told("Posted", {"postUrl": url, "postId": made.id, "author": made.author})
 
     return [wake, write, post, report]
 

@@ -19,7 +19,7 @@ from tests.replicas.twitter import Twitter
 from tests.replicas.xueqiu import Xueqiu
 from tools.catalog import Catalog, catalog
 
-IMPATIENT = Patience(navigation=20, element=5.0, glance=0.4, identity=5, login=2, proofs=1, between_proofs=0.1)
+IMPATIENT = Patience(navigation=20, element=9.0, glance=0.4, identity=9, login=2, proofs=1, between_proofs=0.1)
 
 
 @pytest.fixture(scope="session")

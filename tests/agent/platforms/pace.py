@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tools.playbook import Answer, Click, Expect, Playbook, Press, Read, Stage, Wait
+from tools.inspection import publishes
+from tools.playbook import Answer, Expect, Playbook, Read, Stage, Wait
 from tools.proof import Proof
 from tools.tool import AnyTool, Parameters
 
-BEFORE, AFTER = 0.3, 0.08
+BEFORE, AFTER = 0.6, 0.08
 
 
 def hasty(tool: AnyTool) -> AnyTool:
-    """A copy that waits a third of the time until it publishes, and a twelfth of it from then on.
+    """A copy that waits little more than half of the time until it publishes, and a twelfth of it from then on.
 
     Before the act pages must have time to come, however busy this machine is; afterwards these tests know that nothing comes.
     """
@@ -24,7 +25,7 @@ def hasty(tool: AnyTool) -> AnyTool:
         stages: list[Stage] = []
         factor = BEFORE
         for stage in playbook(parameters):
-            factor = AFTER if factor == AFTER or publishes(stage) else BEFORE
+            factor = AFTER if factor == AFTER or any(map(publishes, stage.moves)) else BEFORE
             stages.append(shortened(stage, factor))
         return tuple(stages)
 
@@ -33,10 +34,6 @@ def hasty(tool: AnyTool) -> AnyTool:
         return replace(read, stages=tuple(shortened(stage, AFTER) for stage in read.stages))
 
     return replace(tool, playbook=hasty_playbook, proof=hasty_proof)
-
-
-def publishes(stage: Stage) -> bool:
-    return any(isinstance(move, Click | Press) and move.publishes for move in stage.moves)
 
 
 def shortened(stage: Stage, factor: float) -> Stage:

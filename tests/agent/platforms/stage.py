@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tools.tool import AnyTool
 class Bench:
     """The worker's desk: it records what is reported, and asks a person, who may come or not."""
 
-    person: Callable[[], None] | None = None
+    person: Callable[[], Awaitable[None]] | None = None
     words: list[str] = field(default_factory=list[str])
     steps: list[StepReport] = field(default_factory=list[StepReport])
     asked: list[Reason] = field(default_factory=list[Reason])
@@ -42,7 +42,7 @@ class Bench:
         self.asked.append(reason)
         if self.person is None:
             raise ChallengeRequired
-        self.person()
+        await self.person()
 
     async def keep_login(self, state: Mapping[str, Any]) -> None: ...
 
@@ -81,7 +81,7 @@ class Stage:
         name: str,
         parameters: Mapping[str, Any],
         *,
-        person: Callable[[], None] | None = None,
+        person: Callable[[], Awaitable[None]] | None = None,
         in_vain: bool = False,
         tool: AnyTool | None = None,
         options: Options | None = None,

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.engine import Assignment, Login, Options
+from agent.lite.engine import LiteEngine
 from agent.lite.inspector import Inspection
 from server.commands.platforms import QuietDesk, forget
 from server.commands.root import app
@@ -28,14 +29,14 @@ from tools.catalog import catalog
 WRITES = [name for name, tool in catalog().tools.items() if tool.platform in PLATFORMS]
 
 
-async def inspected(stage: Stage, name: str, *, stranger: bool = False) -> Inspection:
+async def inspected(lite: LiteEngine, stage: Stage, name: str, *, stranger: bool = False) -> Inspection:
     """One tool's playbook, looked at on its replica."""
     tool, replica = stage.catalog.tools[name], stage.replicas[name.partition(".")[0]]
     login = None if stranger else Login("acc", "main", identity=replica.member, state=replica.login_state())
     given = Assignment(
         "check", tool, stage.catalog.sites[tool.platform], tool.example, Options(), stage.folder, login=login
     )
-    return await stage.engine.inspect(given, QuietDesk(forget))
+    return await lite.inspect(given, QuietDesk(forget))
 
 
 def standings(inspection: Inspection) -> dict[str | None, str]:
@@ -45,10 +46,10 @@ def standings(inspection: Inspection) -> dict[str | None, str]:
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", WRITES)
 async def test_every_selector_up_to_the_publishing_act_is_found_and_nothing_is_published(
-    name: str, stage: Stage
+    name: str, lite: LiteEngine, stage: Stage
 ) -> None:
     replica = stage.replicas[name.partition(".")[0]]
-    inspection = await inspected(stage, name)
+    inspection = await inspected(lite, stage, name)
     assert inspection.fine, inspection.stopped
     assert {seen.standing for seen in inspection.seen} == {"found"}
     assert inspection.seen[-1].use.publishes
@@ -58,18 +59,18 @@ async def test_every_selector_up_to_the_publishing_act_is_found_and_nothing_is_p
 
 
 @pytest.mark.anyio
-async def test_a_moved_selector_is_named_and_what_comes_after_it_is_not_reached(stage: Stage) -> None:
+async def test_a_moved_selector_is_named_and_what_comes_after_it_is_not_reached(lite: LiteEngine, stage: Stage) -> None:
     stage.replicas["twitter"].reset(Fault.MOVED)
-    inspection = await inspected(stage, "twitter.createTweet")
+    inspection = await inspected(lite, stage, "twitter.createTweet")
     assert inspection.stopped
     assert inspection.stopped.code == "PAGE_CHANGED"
     assert standings(inspection) == {"dialog": "found", "box": "missing", "send": "not reached"}
 
 
 @pytest.mark.anyio
-async def test_a_stranger_sees_how_far_strangers_get(stage: Stage) -> None:
+async def test_a_stranger_sees_how_far_strangers_get(lite: LiteEngine, stage: Stage) -> None:
     stage.replicas["twitter"].reset(Fault.LOGGED_OUT)
-    inspection = await inspected(stage, "twitter.createTweet", stranger=True)
+    inspection = await inspected(lite, stage, "twitter.createTweet", stranger=True)
     assert inspection.stopped
     assert inspection.stopped.code == "WRONG_PAGE"
     assert "login" in inspection.stopped.message
@@ -77,10 +78,10 @@ async def test_a_stranger_sees_how_far_strangers_get(stage: Stage) -> None:
 
 
 @pytest.mark.anyio
-async def test_what_was_done_before_needs_no_selector(stage: Stage) -> None:
+async def test_what_was_done_before_needs_no_selector(lite: LiteEngine, stage: Stage) -> None:
     twitter: Any = stage.replicas["twitter"]
     twitter.liked.add(("alice", "20"))
-    inspection = await inspected(stage, "twitter.likeTweet")
+    inspection = await inspected(lite, stage, "twitter.likeTweet")
     assert inspection.fine
     assert standings(inspection)["like"] == "not needed"
 
@@ -93,9 +94,16 @@ def connected(data: Path, replica: Replica) -> None:
         await database.open()
         vault = open_vault([], data / "vault.key")
         await vault.check(database)
-        state = vault.seal(replica.login_state())
-        row = Account(id="acc", owner="default", platform=replica.platform, name="main", auth_method="cookies")
-        await AccountStore(database).add(row.model_copy(update={"status": "active", "login_state": state}))
+        row = Account(
+            id="acc",
+            owner="default",
+            platform=replica.platform,
+            name="main",
+            auth_method="cookies",
+            status="active",
+            login_state=vault.seal(replica.login_state()),
+        )
+        await AccountStore(database).add(row)
         await database.close()
 
     asyncio.run(add())

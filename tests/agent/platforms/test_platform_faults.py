@@ -1,4 +1,4 @@
-"""What comes of each fault on each platform: the table of docs/faults.md, played by the lite engine on all platforms at once."""
+"""What comes of each fault on each platform: the table of docs/faults.md, played by the lite engine on two platforms at once."""
 
 from __future__ import annotations
 
@@ -21,14 +21,20 @@ TOOLS: dict[str, tuple[str, dict[str, Any]]] = {
     "tonghuashun": ("tonghuashun.post", {"text": "今天的市场观察,写在收盘之后", "title": "市场观察"}),
 }
 
+AT_ONCE = 2
+"""More would wait for each other on a small machine, until one of them loses patience."""
+
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
 async def test_each_fault_ends_as_the_table_says(row: Row, stage: Stage) -> None:
+    at_once = asyncio.Semaphore(AT_ONCE)
+
     async def played(platform: str) -> Ran:
         replica = stage.replicas[platform]
         replica.reset(*row.faults)
-        person = replica.faults.clear if row.person else None
-        return await stage.play(*TOOLS[platform], person=person, in_vain=row.in_vain)
+        person = replica.solved if row.person else None
+        async with at_once:
+            return await stage.play(*TOOLS[platform], person=person, in_vain=row.in_vain)
 
     ran = await asyncio.gather(*map(played, row.ends))
     for (platform, end), each in zip(row.ends.items(), ran, strict=True):

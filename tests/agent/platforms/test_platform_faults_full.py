@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine import Options
+from agent.engine import Assignment, Options
+from agent.full.brief import Brief
+from agent.full.guard import Guard, Place
 from agent.full.nursery import Nursery
 from agent.full.settings import FullSettings
 from agent.full.supervisor import FullEngine
@@ -19,7 +22,7 @@ from tests.agent.platforms.agent_script import lines
 from tests.agent.platforms.stage import Ran, Stage
 from tests.agent.platforms.test_platform_faults import TOOLS, check
 from tests.replicas.replica import Replica
-from tests.replicas.table import ROWS, End, Row
+from tests.replicas.table import PLATFORMS, ROWS, End, Row
 from tests.scripted_model import in_turn, scripted_model
 from tools.catalog import catalog
 
@@ -67,9 +70,17 @@ async def played(
     name = f"agent-{next(numbers)}"
     model.scripts = {**model.scripts, name: in_turn(*lines(replica, parameters))}
     options = Options(model=name, max_steps=8, highlight_elements=False, dry_run=dry_run)
-    person = replica.faults.clear if row.person else None
+
+    async def person() -> None:
+        await replica.solved()
+        async with asyncio.timeout(20):
+            while "GET /editors.js" not in replica.requests:  # noqa: ASYNC110  # until the page has moved on to the site
+                await asyncio.sleep(0.05)
+
     on_full = replace(stage, engine=engine)
-    return await on_full.play(tool, parameters, person=person, in_vain=row.in_vain, options=options)
+    return await on_full.play(
+        tool, parameters, person=person if row.person else None, in_vain=row.in_vain, options=options
+    )
 
 
 @pytest.mark.parametrize(("row", "platform", "end"), CASES)
@@ -79,14 +90,25 @@ async def test_each_fault_ends_as_the_table_says(
     check(end, await played(full, stage, row, platform), stage.replicas[platform])
 
 
+@pytest.mark.parametrize("platform", ["twitter", "xueqiu"])
 async def test_a_dry_run_shows_the_filled_form_and_publishes_nothing(
-    stage: Stage, full: tuple[FullEngine, RehearsedModel]
+    platform: str, stage: Stage, full: tuple[FullEngine, RehearsedModel]
 ) -> None:
-    ran = await played(full, stage, ROWS[0], "twitter", dry_run=True)
-    assert stage.replicas["twitter"].published == []
+    ran = await played(full, stage, ROWS[0], platform, dry_run=True)
+    assert stage.replicas[platform].published == []
     assert ran.desk.armed == 0
     refused = next(step for step in ran.desk.steps if "dry run" in str(step.results))
     assert refused.screenshot
+
+
+@pytest.mark.parametrize("name", [name for name, tool in catalog().tools.items() if tool.platform in PLATFORMS])
+def test_an_act_on_the_sites_own_pages_always_counts(name: str, tmp_path: Path) -> None:
+    tool = catalog().tools[name]
+    site = catalog().sites[tool.platform]
+    brief = Brief(Assignment("t", tool, site, tool.example, Options(), tmp_path), Origins())
+    guard = Guard((), brief.arming)
+    guard.publishes("input", {"text": "written"}, Place(f"{site.home}/"))
+    assert guard.publishes("click", {}, Place(f"{site.home}/"))
 
 
 def test_every_fault_is_met_by_the_full_engine_somewhere() -> None:

@@ -55,9 +55,9 @@ async def each(stage: Stage, names: Iterable[str], **more: Any) -> dict[str, Ran
     return ran
 
 
-def published(stage: Stage) -> dict[str, Post]:
-    """What was really published, by its number."""
-    return {post.id: post for replica in stage.replicas.values() for post in replica.published}
+def published(stage: Stage) -> dict[tuple[str, str], Post]:
+    """What was really published, by platform and number."""
+    return {(name, post.id): post for name, replica in stage.replicas.items() for post in replica.published}
 
 
 async def test_publishes_exactly_the_text_once_in_steps_and_answers_with_address_and_number(stage: Stage) -> None:
@@ -66,8 +66,9 @@ async def test_publishes_exactly_the_text_once_in_steps_and_answers_with_address
     assert len(posts) == len(HELLO)
     for name, one in ran.items():
         number = one.result["postId" if "postId" in one.result else "tweetId"]
-        assert posts[number].text == HELLO[name]["text"], name
-        assert posts[number].author == platform(stage, name).member
+        post = posts[name.partition(".")[0], number]
+        assert post.text == HELLO[name]["text"], name
+        assert post.author == platform(stage, name).member
         address = one.result["postUrl" if "postUrl" in one.result else "tweetUrl"]
         assert address.startswith(catalog().sites[name.partition(".")[0]].home)
         assert number in address
@@ -77,7 +78,8 @@ async def test_publishes_exactly_the_text_once_in_steps_and_answers_with_address
             assert step.next_goal
             assert step.url.startswith("http")
             assert step.screenshot
-    answer, quote = (posts[ran[f"twitter.{name}"].result["tweetId"]] for name in ("replyTweet", "quoteTweet"))
+    numbers = (ran[f"twitter.{name}"].result["tweetId"] for name in ("replyTweet", "quoteTweet"))
+    answer, quote = (posts["twitter", number] for number in numbers)
     assert (answer.more["answers"], quote.more["quotes"]) == ("20", "20")
 
 

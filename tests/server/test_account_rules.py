@@ -1,7 +1,8 @@
-"""How much one account may do: caps per class of actions, on both databases and across restarts."""
+"""What one account may do, on both databases: caps per class of actions that outlast restarts, and whose approval it takes."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,7 +26,7 @@ from storage.tables import Account, Task, now
 from storage.tasks import TaskStore
 from storage.vault import Vault
 from tools.catalog import Catalog, catalog
-from tools.errors import DuplicateContent, RateLimited
+from tools.errors import Conflict, DuplicateContent, Forbidden, RateLimited
 from tools.site import Caps
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +59,7 @@ class Office:
     database: Database
     tasks: TaskService
     runs: RunStore
+    caller: Caller = ALICE
 
     async def ask(self, tool: str = "createTweet", *, account: str = "main", **more: Any) -> Task:
         """Asks for a task with a text of its own."""
@@ -71,7 +73,7 @@ class Office:
             account_name=account,
             **more,
         )
-        return (await self.tasks.create(ALICE, asked)).task
+        return (await self.tasks.create(self.caller, asked)).task
 
     async def acted(self, seconds_ago: float, error: dict[str, str] | None = None, **more: Any) -> Task:
         """A task whose act went out so long ago; with an error it failed then."""
@@ -93,21 +95,21 @@ class Office:
 
 
 @pytest.fixture
-def opened(database: Database, tmp_path: Path) -> Callable[[], Office]:
+def opened(database: Database, tmp_path: Path) -> Callable[..., Office]:
     """Opens the office anew, as a restart does: nothing but the database stays."""
 
-    def office() -> Office:
+    def office(**limits: Any) -> Office:
         store = TaskStore(database, Silence())
         accounts, artifacts = AccountStore(database), ArtifactStore(database, tmp_path)
         vault = Vault([Fernet.generate_key().decode()])
-        service = TaskService(database, store, accounts, artifacts, vault, small(), TaskLimits())
+        service = TaskService(database, store, accounts, artifacts, vault, small(), TaskLimits(**limits))
         return Office(database, service, RunStore(database, Silence()))
 
     return office
 
 
 @pytest.fixture
-async def office(opened: Callable[[], Office], database: Database) -> Office:
+async def office(opened: Callable[..., Office], database: Database) -> Office:
     for name in ("main", "other"):
         row = Account(
             id=f"acc_{name}", owner="alice", platform="twitter", name=name, status="active", auth_method="cookies"
@@ -156,7 +158,7 @@ async def test_a_task_that_waits_counts_however_long_it_has_waited(office: Offic
 
 
 async def test_the_caps_hold_across_a_restart_per_account_and_per_class(
-    office: Office, opened: Callable[[], Office]
+    office: Office, opened: Callable[..., Office]
 ) -> None:
     await office.acted(60)
     await office.acted(60, UNCERTAIN)
@@ -177,3 +179,52 @@ async def test_a_dry_run_is_free_and_does_not_hide_what_was_published(office: Of
     with pytest.raises(DuplicateContent) as caught:
         await office.ask(parameters=words)
     assert caught.value.details == {"taskId": first.id}
+
+
+async def test_of_many_that_ask_at_the_same_moment_no_more_than_the_cap_get_in(office: Office) -> None:
+    answers = await asyncio.gather(*(office.ask() for _ in range(6)), return_exceptions=True)
+    assert len([answer for answer in answers if isinstance(answer, Task)]) == 2
+    assert len([answer for answer in answers if isinstance(answer, RateLimited)]) == 4
+
+
+async def test_of_many_with_the_same_text_at_the_same_moment_one_gets_in(office: Office) -> None:
+    words = {"text": "The very same at once"}
+    answers = await asyncio.gather(*(office.ask(parameters=words) for _ in range(4)), return_exceptions=True)
+    assert len([answer for answer in answers if isinstance(answer, Task)]) == 1
+    assert len([answer for answer in answers if isinstance(answer, DuplicateContent)]) == 3
+
+
+@pytest.mark.parametrize("demanded", ["by the call", "by the key", "by the account", "by the settings"])
+async def test_what_is_to_be_published_waits_for_whoever_may_approve_it(
+    demanded: str, office: Office, opened: Callable[..., Office], database: Database
+) -> None:
+    if demanded == "by the account":
+        async with database.writing() as session:
+            await session.execute(update(Account).values(approval=True))
+    if demanded == "by the settings":
+        office = opened(approval=True)
+    writer = replace(ALICE, scopes=frozenset({"read", "write"}))
+    office.caller = replace(writer, settings={"approval": True}) if demanded == "by the key" else writer
+    words = {"text": "Words to be approved"}
+    waiting = await office.ask(parameters=words, approval=demanded == "by the call")
+    assert (waiting.state, waiting.pause_reason) == ("paused", "approval")
+    assert "Words to be approved" in (waiting.pause_message or "")
+    assert await office.runs.claim("worker", "lite") is None
+    for verb in (office.tasks.approve, office.tasks.reject):
+        with pytest.raises(Forbidden):
+            await verb(office.caller, waiting.id)
+    with pytest.raises(Conflict, match="approve or reject"):
+        await office.tasks.resume(office.caller, waiting.id)
+    assert (await office.tasks.approve(ALICE, waiting.id)).state == "pending"
+    assert await office.runs.claim("worker", "lite") is not None
+
+
+@pytest.mark.usefixtures("office")
+async def test_only_what_is_published_waits_and_what_is_rejected_never_runs(opened: Callable[..., Office]) -> None:
+    strict = opened(approval=True)
+    assert (await strict.ask(dry_run=True)).state == "pending"
+    assert (await strict.ask("likeTweet")).state == "pending"
+    waiting = await strict.ask(account="other")
+    assert (await strict.tasks.reject(ALICE, waiting.id)).state == "cancelled"
+    with pytest.raises(Conflict):
+        await strict.tasks.approve(ALICE, waiting.id)

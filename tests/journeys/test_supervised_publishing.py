@@ -1,0 +1,110 @@
+"""Publishing under supervision, on a site that was rebuilt: approval, dry run, the user's own selectors, and the platform's check."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Generator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.journeys.conftest import WEBHAND, Running, end, serve
+from tests.replicas.faults import Fault
+from tests.replicas.replica import serving
+from tests.replicas.xueqiu import Xueqiu
+
+OWN = {"xueqiu": {"box": [".medium-editor-element", ".slate-editor[contenteditable=true]"]}}
+
+STAND_IN = '{"https://xueqiu.com": "%s"}'
+
+
+@pytest.fixture(scope="module")
+def site() -> Generator[Xueqiu]:
+    replica = Xueqiu()
+    with serving(replica):
+        yield replica
+
+
+@pytest.fixture(scope="module")
+def server(site: Xueqiu, tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
+    """A server whose user has put selectors of their own into the data folder, before it knew an account."""
+    folder = tmp_path_factory.mktemp("supervised")
+    (folder / "data").mkdir()
+    (folder / "data" / "overrides.json").write_text(json.dumps(OWN))
+    running = serve(folder, "log", origins=STAND_IN % site.origin)
+    account = {"platform": "xueqiu", "name": "main", "storageState": site.login_state()}
+    running.call("POST", "/api/accounts", json=account)
+    yield running
+    end(running)
+
+
+@pytest.fixture(autouse=True)
+def rebuilt(site: Xueqiu) -> None:
+    site.reset(Fault.MOVED)
+
+
+def asked(server: Running, text: str, **more: Any) -> dict[str, Any]:
+    body = {"platform": "xueqiu", "tool": "post", "accountName": "main", "parameters": {"text": text}} | more
+    return server.call("POST", "/api/tasks", json=body)
+
+
+def webhand(server: Running, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """The command, on the data folder of the running server."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WEBHAND_")}
+    environment |= {"WEBHAND_DATA": str(server.folder), **settings}
+    return subprocess.run([WEBHAND, *words], env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_a_dry_run_keeps_a_screenshot_of_the_filled_form_and_publishes_nothing(server: Running, site: Xueqiu) -> None:
+    task = server.until(asked(server, "只是看看", dryRun=True)["taskId"], "completed", "failed")
+    assert task["state"] == "completed", task
+    assert site.published == []
+    shots = server.client.get(f"/api/v1/task/{task['taskId']}/screenshots").json()["screenshots"]
+    assert Image.open(BytesIO(server.client.get(shots[-1]).content)).size == (1280, 960)
+
+
+def test_what_waits_for_approval_is_published_when_the_command_approves_it_and_not_before(
+    server: Running, site: Xueqiu
+) -> None:
+    waiting = server.call("GET", f"/api/tasks/{asked(server, '今天的观察', approval=True)['taskId']}")
+    assert waiting["progress"]["reason"] == "approval"
+    assert "今天的观察" in waiting["progress"]["message"]
+    assert site.published == []
+    done = webhand(server, "task", "approve", waiting["taskId"])
+    assert (done.returncode, done.stdout) == (0, f"{waiting['taskId']} is approved.\n")
+    ended = server.until(waiting["taskId"], "completed", "failed")
+    assert ended["state"] == "completed", ended
+    assert [post.text for post in site.published] == ["今天的观察"]
+
+
+@pytest.mark.parametrize("way", ["command", "REST"])
+def test_what_is_rejected_is_cancelled_and_never_published(way: str, server: Running, site: Xueqiu) -> None:
+    task_id = asked(server, f"不要发布 {way}", approval=True)["taskId"]
+    if way == "REST":
+        server.call("POST", f"/api/tasks/{task_id}/reject")
+    else:
+        assert webhand(server, "task", "reject", task_id).returncode == 0
+    assert server.call("GET", f"/api/tasks/{task_id}")["state"] == "cancelled"
+    assert server.call("POST", f"/api/tasks/{task_id}/approve", status=409)["code"] == "CONFLICT"
+    assert site.published == []
+
+
+def test_the_platforms_check_runs_beside_the_server(server: Running, site: Xueqiu) -> None:
+    done = webhand(server, "platform", "check", "xueqiu", "--account", "main", WEBHAND_ORIGINS=STAND_IN % site.origin)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "xueqiu.post came to its publishing act. Nothing was published." in done.stdout
+    assert "number 2 of 2" in done.stdout
+    assert site.published == []
+
+
+def test_a_file_of_selectors_that_cannot_be_used_stops_the_start_with_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "overrides.json").write_text('{"xueqiu": {"bxo": ".editor"}}')
+    environment = {**os.environ, "WEBHAND_DATA": str(tmp_path)}
+    done = subprocess.run([WEBHAND, "serve"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "did you mean 'box'?" in done.stderr
