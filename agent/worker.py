@@ -6,6 +6,7 @@ The one place with broad excepts: whatever an engine or a page does, a claimed t
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
 import shutil
@@ -27,7 +28,7 @@ from agent.recorder import Recorder
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore, new_artifact
 from storage.changes import QUEUE
-from storage.database import Database
+from storage.database import Database, persistently
 from storage.runs import RunStore
 from storage.tables import Task, now
 from storage.tables import Worker as WorkerRow
@@ -35,6 +36,7 @@ from storage.vault import Vault
 from tools.errors import (
     AccountSuspended,
     AuthenticationFailed,
+    BrowserFailed,
     Failure,
     Internal,
     Interrupted,
@@ -205,7 +207,7 @@ class Worker:
         self._beaten = begun
 
     async def _reap(self) -> None:
-        lost = await self._runs.reap(self._settings.lease, lost_error)
+        lost = await self._runs.reap(self._settings.lease, lost_error, reaper=self.id)
         held = {task_id for task_id, _, _ in await self._runs.signals(self.id)}
         strays = [task_id for task_id in held if task_id not in self._running]
         if strays:
@@ -248,17 +250,18 @@ class Worker:
         site: Site | None = None
         try:
             folder.mkdir(mode=0o700, parents=True)
-            assignment = await self._orders.assignment(task, folder)
+            assignment = await persistently(lambda: self._orders.assignment(task, folder), self.holds_lease)
             site = assignment.site
             outcome = await self._run(task, engine, assignment)
             finish = await self._completed(task, assignment, outcome)
         except asyncio.CancelledError:
             finish = self._cancelled(task)
         except Failure as failure:
-            finish = await self._failed(task, failure)
+            finish = await self._failed(task, uncertain(task, failure))
         except Exception as error:  # a defect of ours or of an engine: the task must end all the same
             log.exception("task.broke", error=type(error).__name__)
-            finish = await self._failed(task, Internal())
+            cut_off = isinstance(error, DBAPIError) and not self.holds_lease()
+            finish = await self._failed(task, uncertain(task, Interrupted() if cut_off else broken(error)))
         finally:
             self._show(task.id, None)
             await asyncio.shield(self._keep_recording(task))
@@ -306,9 +309,11 @@ class Worker:
 
     async def _completed(self, task: Task, assignment: Assignment, outcome: Outcome) -> Finish:
         if outcome.login_state is not None:
-            await self._keep_login(task, outcome.login_state)
-        if task.account_id is not None:
-            await self._accounts.connect(task.account_id, None, outcome.identity)
+            state = outcome.login_state
+            await persistently(lambda: self._keep_login(task, state), self.holds_lease)
+        account_id, identity = task.account_id, outcome.identity
+        if account_id is not None:
+            await persistently(lambda: self._accounts.connect(account_id, None, identity), self.holds_lease)
         for file in outcome.files:
             await self._keep_file(task, file)
         browser_data = None
@@ -392,6 +397,23 @@ def lost_error(task: Task) -> dict[str, object]:
             "look at the site before you try again."
         ).as_error()
     return Interrupted().as_error()
+
+
+def uncertain(task: Task, failure: Failure) -> Failure:
+    """The failure, unless it says nothing of an act that may have gone out: callers make such a call again."""
+    if task.armed_at is None or not isinstance(failure, BrowserFailed | Internal | Interrupted):
+        return failure
+    return OutcomeUncertain(
+        f"The run failed after the publishing act was armed, so it may or may not have happened ({failure.message}) "
+        "Look at the site before you try again."
+    )
+
+
+def broken(error: Exception) -> Failure:
+    """What a defect is called. A full disk is none, and has its own sentence."""
+    if (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}) or "disk is full" in str(error):
+        return Internal("The disk of the data folder is full: make room, then try again.")
+    return Internal()
 
 
 def timed_out(task: Task) -> Failure:

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, col
 from storage.changes import QUEUE
 from storage.database import Database, tell
 from storage.states import OPEN, TaskState
-from storage.tables import Idempotency, Step, Tally, Task, now
+from storage.tables import Idempotency, Step, Tally, Task, Worker, now
 
 
 class Outbox(Protocol):
@@ -198,6 +198,12 @@ class TaskStore:
             counted = select(func.coalesce(func.sum(col(Tally.tasks)), 0)).where(*mine, *told)
         return int((await session.execute(counted)).scalar_one())
 
+    async def address(self, worker_id: str) -> str | None:
+        """Where that worker's live views can be reached, if it says so."""
+        async with self._database.reading() as session:
+            worker = await session.get(Worker, worker_id)
+        return worker.address if worker is not None else None
+
     async def steps(self, task_id: str, after: int = 0) -> Sequence[Step]:
         """The task's steps in order, from the one after `after` on."""
         wanted = (
@@ -340,7 +346,7 @@ async def locked(session: AsyncSession, task_id: str) -> Task | None:
 
 def end(task: Task, state: TaskState) -> None:
     """The part that every ending has in common."""
-    moment = now()
+    moment = max(now(), task.started_at or task.created_at)  # the clock may have been set back meanwhile
     if task.state is TaskState.PAUSED and task.paused_at is not None:
         task.paused_ms += round((moment - task.paused_at).total_seconds() * 1000)
     task.state, task.finished_at = state, moment

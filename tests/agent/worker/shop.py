@@ -26,14 +26,14 @@ from storage.tables import Task
 from storage.tasks import TaskStore
 from storage.vault import Vault, open_vault
 from tools.catalog import collect
-from tools.errors import PageChanged
+from tools.errors import BrowserFailed, PageChanged
 from tools.playbook import Stage
 from tools.tool import Parameters, Result, Tool
 
 
 class Order(Parameters):
     act: str = "done"
-    """What the engine does: done, fail, defect, wait, arm_and_wait, ask, steps or slow_steps."""
+    """What the engine does: done, fail, defect, wait, arm_and_wait, arm_and_defect, arm_and_crash, ask, steps, slow_steps or slow_arm."""
 
 
 def _goal(order: Order) -> str:
@@ -86,6 +86,16 @@ class FileEngine:
                 await desk.arm()
                 self.note("armed", assignment.task_id)
                 await asyncio.Event().wait()
+            case "arm_and_defect":
+                await desk.arm()
+                raise ZeroDivisionError
+            case "arm_and_crash":
+                await desk.arm()
+                raise BrowserFailed
+            case "slow_arm":
+                while not notes(self.folder, "go"):  # noqa: ASYNC110  # as above
+                    await asyncio.sleep(0.01)
+                await desk.arm()
             case _:
                 await desk.arm()
         self.note("acted", assignment.task_id)
@@ -155,7 +165,13 @@ async def reached(database: Database, tasks: TaskStore, task_id: str, state: str
 
 @asynccontextmanager
 async def open_shop(
-    url: str, folder: Path, *, begin: bool = True, queue_works: bool = False, **given: Any
+    url: str,
+    folder: Path,
+    *,
+    begin: bool = True,
+    queue_works: bool = False,
+    artifacts_folder: Path | None = None,
+    **given: Any,
 ) -> AsyncGenerator[Shop]:
     from tools.site import Signs, Site
 
@@ -169,7 +185,7 @@ async def open_shop(
     found.sites["shop"] = Site(
         "shop", "Shop", "https://shop.example", ("shop.example",), "https://shop.example", Signs()
     )
-    accounts, artifacts = AccountStore(database), ArtifactStore(database, folder / "artifacts")
+    accounts, artifacts = AccountStore(database), ArtifactStore(database, artifacts_folder or folder / "artifacts")
     orders = Orders(found, vault, accounts, ProfileStore(database), artifacts)
     given = {"lease": 10.0, "beat": 0.2, "look": 0.2} | given
     settings = WorkerSettings(folder=folder / "run", version="1", **given)
