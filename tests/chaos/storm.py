@@ -102,6 +102,8 @@ class Storm:
     folder: Path
     site: DemoSite
     receiver: Receiver
+    shared: dict[str, str]
+    """Settings of every process."""
     members: dict[str, Member] = field(default_factory=dict[str, Member])
     tasks: int = 20
     accounts: int = 6
@@ -112,6 +114,12 @@ class Storm:
     front: str = "front"
     created: dict[str, str] = field(default_factory=dict[str, str])
     """Task ids by the text that they are to publish."""
+
+    def add(self, name: str, command: list[str]) -> None:
+        """One more process, not started yet."""
+        (self.folder / name).mkdir()
+        told = environment(self.folder / name, **self.shared)
+        self.members[name] = Member(name, command, told, self.folder / name)
 
     @property
     def base(self) -> str:
@@ -292,7 +300,7 @@ def unsure(code: str | None) -> bool:
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """What every process is told, and nothing of our own settings."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("WEBHAND_")}
-    told = {"data": str(folder), "port": "0", "lease": str(LEASE_S), "drain": "5", "caps": "false"} | settings
+    told = {"data": str(folder), "port": "0", "lease": str(LEASE_S), "drain": "30", "caps": "false"} | settings
     return given | {f"WEBHAND_{name.upper()}": value for name, value in told.items()}
 
 
@@ -306,11 +314,10 @@ async def storm(
         shared = {"origins": json.dumps({PRACTICE: home}), "demo_site": "false", "duplicate_hours": "0"} | settings
         if database is not None:
             shared |= {"database_url": database, "vault_keys": json.dumps([Fernet.generate_key().decode()])}
-        world = Storm(folder, site, receiver, tasks=tasks)
-        for name in ("front", *workers):
-            command = ["worker"] if name != "front" else ["serve", *(["--no-worker"] if workers else [])]
-            (folder / name).mkdir()
-            world.members[name] = Member(name, command, environment(folder / name, **shared), folder / name)
+        world = Storm(folder, site, receiver, shared, tasks=tasks)
+        world.add("front", ["serve", *(["--no-worker"] if workers else [])])
+        for name in workers:
+            world.add(name, ["worker"])
         try:
             world.members["front"].start()
             await world.answering()
