@@ -111,6 +111,8 @@ class Worker:
         self._busy: dict[EngineName, int] = dict.fromkeys(engines, 0)
         self._beaten = time.monotonic()
         self._draining = False
+        self.outgrown = asyncio.Event()
+        """Set when the database has become a newer Webhand's: what runs may end, and nothing new is taken."""
         self._jobs: list[asyncio.Task[None]] = []
         self.on_window: Callable[[str], None] = lambda _task_id: None
 
@@ -120,11 +122,18 @@ class Worker:
         """Shows itself, buries the dead, and begins to look for work."""
         self._settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._beat()
+        await self._compare_versions()
         await self._reap()
         self._jobs = [
             asyncio.create_task(self._for_ever(work), name=f"worker {work.__name__}")
             for work in (self._claim_loop, self._beat_loop, self._signal_loop)
         ]
+
+    async def _compare_versions(self) -> None:
+        """Says so when others are of another version: during a rolling upgrade that is meant, and otherwise it is not."""
+        others = {worker.version for worker in await self._runs.workers()} - {self._settings.version}
+        if others:
+            _log.warning("worker.versions_differ", own=self._settings.version, others=sorted(others))
 
     async def stop(self, grace: float) -> None:
         """Takes nothing new, lets what runs finish for `grace` seconds, then interrupts it."""
@@ -199,6 +208,12 @@ class Worker:
             await asyncio.sleep(self._settings.beat)
 
     async def _beat(self) -> None:
+        if not self._draining and await self._database.outgrown():
+            _log.error(
+                "worker.outgrown", sentence="A newer Webhand has changed the database: this worker takes nothing more."
+            )
+            self._draining = True
+            self.outgrown.set()
         row = WorkerRow(
             id=self.id, version=self._settings.version, address=self._settings.address, draining=self._draining
         )

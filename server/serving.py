@@ -137,9 +137,10 @@ async def work_until_stopped(settings: Settings) -> None:
 
 async def stopped(stop: asyncio.Event, house: House) -> None:
     """Waits until somebody wants the end, or until whoever carries tasks out had to give up."""
-    ends = {asyncio.create_task(stop.wait())}
+    ends: set[asyncio.Task[Any]] = {asyncio.create_task(stop.wait())}
     if house.workshop is not None:
         ends.add(asyncio.create_task(house.workshop.over.wait()))
+        ends.add(asyncio.create_task(house.workshop.outgrown()))
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     for end in ends:
         end.cancel()

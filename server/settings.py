@@ -210,7 +210,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="`auto`: text on a terminal, else JSON lines."
     )
-    otlp_endpoint: str | None = Field(None, description="OpenTelemetry endpoint (OTLP over HTTP) that traces go to.")
+    otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector (OTLP over HTTP) that traces go to, such as `http://127.0.0.1:4318`."
+    )
 
     @field_validator("origins")
     @classmethod

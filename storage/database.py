@@ -21,6 +21,7 @@ from storage.changes import CHANNEL, Changes
 
 T = TypeVar("T")
 _REVISIONS = Path(__file__).parent / "migrations" / "versions"
+_REVISION = text("SELECT max(version_num) FROM alembic_version")
 _BUSY_MS = 30_000
 _AGAIN_S = 0.25
 _log = structlog.get_logger(__name__)
@@ -131,6 +132,12 @@ class Database:
         except (OperationalError, OSError):
             return False
         return True
+
+    async def outgrown(self) -> bool:
+        """Whether a newer Webhand has changed the tables since this process opened them: it cannot know what they mean now."""
+        async with self.reading() as session:
+            found = str((await session.execute(_REVISION)).scalar_one())
+        return found > _newest()
 
     def _prepare_file(self) -> None:
         # WAL is a property of the file: set before anyone else has it open, or two processes that start at once lock each other out.
@@ -256,14 +263,19 @@ def _is_newest(connection: Connection) -> bool:
     """
     if not inspect(connection).has_table("alembic_version"):
         return False
-    newest = max(path.name[:4] for path in _REVISIONS.glob("[0-9]*.py"))
-    found = str(connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar_one())
+    newest = _newest()
+    found = str(connection.execute(_REVISION).scalar_one())
     if found > newest:
         message = (
             f"The database was made by a newer Webhand (revision {found}, this one knows {newest}): upgrade this one."
         )
         raise DatabaseUnavailable(message)
     return found == newest
+
+
+def _newest() -> str:
+    """The newest revision that this Webhand knows."""
+    return max(path.name[:4] for path in _REVISIONS.glob("[0-9]*.py"))
 
 
 def _wait_for_locks(connection: Any, _record: object) -> None:

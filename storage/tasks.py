@@ -98,11 +98,14 @@ class TaskStore:
         self._database = database
         self._outbox = outbox
 
-    async def add(self, task: Task, idempotency: Idempotency | None = None, *, merge: bool = False) -> Task:
+    async def add(
+        self, task: Task, idempotency: Idempotency | None = None, *, merge: bool = False, most: int | None = None
+    ) -> Task:
         """Stores the task and wakes a worker, in one transaction; or gives back the task that already answers the request.
 
         With `idempotency` that is the task created under the same key; with `merge` an identical one (same key_id and request_hash)
         that is not finished yet. Compare `id`s to know. An idempotency key used for another request raises IdempotencyClash.
+        Where `most` tasks of its engine are pending already, a new one raises QueueFull, however many come at once.
         """
         async with self._database.writing() as session:
             if not self._database.sqlite:
@@ -111,6 +114,8 @@ class TaskStore:
             earlier = await self._earlier(session, task, idempotency, merge=merge)
             if earlier is not None:
                 return earlier
+            if most is not None:
+                await self._admit(session, task.engine, most)
             session.add(task)
             if idempotency is not None:
                 session.add(idempotency)
@@ -120,6 +125,16 @@ class TaskStore:
                 await self._outbox.ready(session, task)
                 tell(session, QUEUE)
         return task
+
+    async def _admit(self, session: AsyncSession, engine: str, most: int) -> None:
+        pending = select(func.count()).where(col(Task.state) == TaskState.PENDING, col(Task.engine) == engine)
+        waiting = (await session.execute(pending)).scalar_one()
+        if not self._database.sqlite and most - _CLOSE <= waiting < most:
+            # Near the limit creates come one after the other, or many at once would all see the same free place.
+            await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"admit {engine}"))))
+            waiting = (await session.execute(pending)).scalar_one()
+        if waiting >= most:
+            raise QueueFull
 
     async def answered(self, idempotency: Idempotency) -> Task | None:
         """The task that was created under this idempotency key already. Raises IdempotencyClash."""
@@ -333,6 +348,14 @@ class TaskStore:
 IDEMPOTENCY_KEPT = timedelta(hours=24)
 _IN_EARNEST = SQLModel.metadata.tables["task"].c.options["dry_run"].as_boolean().is_not(true())
 """What is no dry run."""
+
+
+_CLOSE = 100
+"""So many creates may be under way at once without one of them looking before another has stored its task."""
+
+
+class QueueFull(Exception):
+    """As many tasks are pending as may be."""
 
 
 class IdempotencyClash(Exception):

@@ -77,31 +77,35 @@ class FileEngine:
             case "steps":
                 await self._steps(desk)
             case "slow_steps":
-                while not notes(self.folder, "go"):  # noqa: ASYNC110  # the test says go through a file
-                    await asyncio.sleep(0.01)
+                await self._told_to_go()
                 await self._steps(desk)
             case "wait":
                 await asyncio.Event().wait()
-            case "arm_and_wait":
-                await desk.arm()
-                self.note("armed", assignment.task_id)
-                await asyncio.Event().wait()
-            case "arm_and_defect":
-                await desk.arm()
-                raise ZeroDivisionError
-            case "arm_and_crash":
-                await desk.arm()
-                raise BrowserFailed
-            case "slow_arm":
-                while not notes(self.folder, "go"):  # noqa: ASYNC110  # as above
-                    await asyncio.sleep(0.01)
-                await desk.arm()
             case _:
-                await desk.arm()
+                await self._act(act, assignment, desk)
         self.note("acted", assignment.task_id)
         return Outcome({"output": f"{self.name} did {act}"})
 
     async def close(self) -> None: ...
+
+    async def _act(self, act: str, assignment: Assignment, desk: Desk) -> None:
+        if act == "slow_arm":
+            await self._told_to_go()
+        await desk.arm()
+        match act:
+            case "arm_and_wait":
+                self.note("armed", assignment.task_id)
+                await asyncio.Event().wait()
+            case "arm_and_defect":
+                raise ZeroDivisionError
+            case "arm_and_crash":
+                raise BrowserFailed
+            case _:
+                return
+
+    async def _told_to_go(self) -> None:
+        while not notes(self.folder, "go"):  # noqa: ASYNC110  # the test says go through a file
+            await asyncio.sleep(0.01)
 
     async def _steps(self, desk: Desk) -> None:
         for number in range(3):
