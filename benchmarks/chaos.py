@@ -15,11 +15,12 @@ from pathlib import Path
 from tests.chaos.postgres import own_server
 from tests.chaos.storm import WORKERS, Fault, Storm, on_postgresql, on_sqlite, storm
 
-ROUNDS = 5
+TASKS_A_ROUND = 60
+"""Every fault strikes once in so many tasks."""
 
 
-def repeated(faults: list[Fault]) -> list[Fault]:
-    return [fault for _ in range(ROUNDS) for fault in faults]
+def repeated(faults: list[Fault], tasks: int) -> list[Fault]:
+    return [fault for _ in range(max(1, tasks // TASKS_A_ROUND)) for fault in faults]
 
 
 async def weathered(world: Storm, name: str, faults: list[Fault]) -> str:
@@ -47,13 +48,15 @@ async def table(tasks: int, which: str) -> str:
         if which != "postgresql":
             (folder / "sqlite").mkdir()
             async with storm(folder / "sqlite", tasks=tasks) as world:
-                rows.append(await weathered(world, "SQLite, one process", repeated(on_sqlite(world))))
+                rows.append(await weathered(world, "SQLite, one process", repeated(on_sqlite(world), tasks)))
         if which != "sqlite":
             (folder / "postgresql").mkdir()
             with own_server() as server:
                 settings = {"database": server.url, "workers": WORKERS}
                 async with storm(folder / "postgresql", tasks=tasks, lite_slots="2", **settings) as world:  # pyright: ignore[reportArgumentType]  # two kinds of keywords
-                    rows.append(await weathered(world, "PostgreSQL, 3 workers", repeated(on_postgresql(world, server))))
+                    rows.append(
+                        await weathered(world, "PostgreSQL, 3 workers", repeated(on_postgresql(world, server), tasks))
+                    )
     return "\n".join(rows)
 
 

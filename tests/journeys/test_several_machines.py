@@ -29,6 +29,7 @@ async def world(postgres_url: str, tmp_path: Path) -> AsyncGenerator[Storm]:
     async with storm(
         tmp_path, tasks=0, database=postgres_url, workers=("first",), artifacts_url=bucket, lease="60"
     ) as world:
+        world.accounts = 1
         await world.call("POST", "/api/accounts", json={"platform": "demo", "name": "account-0", "credentials": MEMBER})
         yield world
 

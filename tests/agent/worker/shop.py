@@ -191,8 +191,8 @@ async def open_shop(
     )
     accounts, artifacts = AccountStore(database), ArtifactStore(database, artifacts_folder or folder / "artifacts")
     orders = Orders(found, vault, accounts, ProfileStore(database), artifacts)
-    given = {"lease": 10.0, "beat": 0.2, "look": 0.2} | given
-    settings = WorkerSettings(folder=folder / "run", version="1", **given)
+    given = {"lease": 10.0, "beat": 0.2, "look": 0.2, "version": "1"} | given
+    settings = WorkerSettings(folder=folder / "run", **given)
     engines: Any = {"lite": FileEngine(folder), "full": FileEngine(folder, "full")}
     runs = RunStore(database, queue)
     worker = Worker(settings, database, runs, accounts, artifacts, vault, orders, engines)

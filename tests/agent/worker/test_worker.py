@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from tests.agent.worker.shop import FileEngine, Shop, an_order, notes, open_shop, reached
 
@@ -205,6 +207,29 @@ async def test_the_queue_begins_to_work_while_others_write(sqlite_url: str, tmp_
             look = shop.worker.look
             await shop.queue.work("one", on_task=look, on_delivery=look, on_schedule=look, on_upkeep=look)
         await writing
+
+
+async def test_a_worker_whose_database_became_a_newer_ones_takes_nothing_more(shop: Shop) -> None:
+    async with shop.database.writing() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    async with asyncio.timeout(20):
+        await shop.worker.outgrown.wait()
+    asked = await shop.ask("done")
+    assert await shop.database.outgrown()
+    later = await shop.tasks.get(asked.id)
+    assert later is not None
+    assert later.state == "pending"
+    async with shop.database.writing() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
+async def test_workers_of_different_versions_say_so(shop: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    with capture_logs() as said:
+        async with open_shop(shop.database.url.render_as_string(hide_password=False), folder, version="2"):
+            pass
+    assert {"event": "worker.versions_differ", "own": "2", "others": ["1"], "log_level": "warning"} in said
 
 
 async def test_shutting_down_lets_running_tasks_finish_and_interrupts_the_rest(
