@@ -1,7 +1,7 @@
 """The queue with 1, 2 and 4 worker processes, beside a bare DBOS program that does the same work, and with 100,000 tasks pending.
 
 The work is an engine that notes its task in a file, so that nothing but the queue is measured. Latency: from the row's creation to the
-claim, with one task at a time on an idle queue. Throughput: 200 tasks created at once, until the last one has ended.
+claim, with one task at a time on an idle queue. Throughput: 100 tasks created at once, until the last one has ended.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.agent.worker.shop import Shop, an_order, open_shop, reached
 from tests.chaos.postgres import Server, own_server
 
 ROOT = Path(__file__).resolve().parents[1]
-BURST, SINGLE, PENDING = 200, 40, 100_000
+BURST, SINGLE, PENDING = 100, 20, 100_000
 
 BARE = """
 import sys, threading, time
@@ -70,7 +70,7 @@ def workers(url: str, folder: Path, count: int) -> list[list[str]]:
     found: list[list[str]] = []
     for number in range(count):
         (folder / f"w{number}").mkdir(exist_ok=True)
-        found.append([sys.executable, "-m", "tests.agent.worker.shop", url, str(folder / f"w{number}")])
+        found.append([sys.executable, "-m", "tests.agent.worker.shop", url, str(folder / f"w{number}"), "120"])
     return found
 
 

@@ -79,7 +79,8 @@ async def test_a_task_is_a_trace_of_its_callers_and_counts_in_the_metrics(scene:
         spans = await scene.collector.traced(trace_id)
         root = next(span for span in spans if span.name == "demo.createPost")
         assert root.parent_span_id.hex() == CALLER
-        steps = [span for span in spans if span is not root]
+        # MCP's library has a span of its own for the request, beside the task.
+        steps = [span for span in spans if "webhand.step.kind" in {attribute.key for attribute in span.attributes}]
         assert len(steps) >= 2
         assert {step.parent_span_id for step in steps} == {root.span_id}
         assert all(root.start_time_unix_nano <= step.start_time_unix_nano < step.end_time_unix_nano for step in steps)

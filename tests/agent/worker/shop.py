@@ -211,13 +211,13 @@ async def open_shop(
         await database.close()
 
 
-async def main(url: str, folder: Path) -> None:
+async def main(url: str, folder: Path, lease: float = 3.0) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    async with open_shop(url, folder, queue_works=True, lease=3.0):
+    async with open_shop(url, folder, queue_works=True, lease=lease):
         sys.stdout.write("working\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), *map(float, sys.argv[3:])))
