@@ -6,19 +6,25 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+import structlog
+from sqlalchemy.exc import IntegrityError
 
 from agent import metrics, tracing
 from agent.engine import Reason, StepReport, Window
 from agent.redaction import Redactor
 from storage.artifacts import ArtifactStore, new_artifact
 from storage.changes import Changes
+from storage.database import persistently
 from storage.ids import mint
 from storage.runs import RunStore
 from storage.states import TaskState
-from storage.tables import Step, Task
+from storage.tables import Artifact, Step, Task
 from tools.errors import ChallengeRequired, Interrupted
 
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 _LOOK_AGAIN_S = 5.0
 _ENDINGS = {"image/jpeg": "jpg", "image/png": "png"}
 
@@ -82,15 +88,11 @@ class Desk:
         percentage = max(self.percentage, min(99, percentage))
         if (word, percentage) != (self.word, self.percentage):
             self.word, self.percentage = word, percentage
-            self._still_ours(await self.runs.progress(self.task, word, percentage))
+            self._still_ours(await self._surely(lambda: self.runs.progress(self.task, word, percentage)))
 
     async def step(self, report: StepReport) -> None:
         """Records a finished step with its screenshot."""
-        screenshot = None
-        if report.screenshot is not None:
-            name = f"{self.task.id}-step.{_ENDINGS.get(report.media_type, 'bin')}"
-            screenshot = new_artifact(self.task.owner, self.task.id, "screenshot", name, report.media_type)
-            await self.artifacts.keep(screenshot, report.screenshot)
+        screenshot = await self._kept(report)
         step = Step(
             id=mint("step"),
             task_id=self.task.id,
@@ -108,13 +110,36 @@ class Desk:
             actions=self.redactor.tree(list(report.actions)),
             results=self.redactor.tree(list(report.results)),
         )
-        self._still_ours(await self.runs.step(self.task, step, screenshot) is not None)
+        self._still_ours(await self._surely(lambda: self._record(step, screenshot)))
         tracing.of_step(report)
         metrics.stepped(self.task, report.kind, report.duration_ms, report.tokens, report.cost)
 
+    async def _kept(self, report: StepReport) -> Artifact | None:
+        """The step's picture, if there is one and it can be kept: a disk that is full must not cost the task its outcome."""
+        if report.screenshot is None:
+            return None
+        name = f"{self.task.id}-step.{_ENDINGS.get(report.media_type, 'bin')}"
+        screenshot = new_artifact(self.task.owner, self.task.id, "screenshot", name, report.media_type)
+        try:
+            return await self.artifacts.keep(screenshot, report.screenshot)
+        except OSError as error:
+            _log.error("task.screenshot_lost", task=self.task.id, error=error.strerror)  # no defect of ours
+            return None
+
+    async def _record(self, step: Step, screenshot: Artifact | None) -> bool:
+        """Records copies, so that it may be done again after a connection was lost; what is there already is recorded."""
+        try:
+            shot = Artifact(**screenshot.model_dump()) if screenshot is not None else None
+            return await self.runs.step(self.task, Step(**step.model_dump()), shot) is not None
+        except IntegrityError:
+            return True
+
+    async def _surely(self, verb: Callable[[], Awaitable[T]]) -> T:
+        return await persistently(verb, self.lease_holds)
+
     async def arm(self) -> None:
         """Durably records that the publishing act is about to go out. Raises Interrupted when another may think us dead."""
-        if not self.lease_holds() or not await self.runs.arm(self.task):
+        if not self.lease_holds() or not await self._surely(lambda: self.runs.arm(self.task)) or not self.lease_holds():
             message = "The worker was silent for too long and gave the task up before anything was published."
             raise Interrupted(message)
         self.task.armed_at = self.task.started_at
@@ -143,18 +168,19 @@ class Desk:
         self.deadline.stop()
         try:
             with self.changes.follow(self.task.id) as follower:
-                landed = await self.runs.pause(self.task, reason, self.redactor.text(message))
+                told = self.redactor.text(message)
+                landed = await self._surely(lambda: self.runs.pause(self.task, reason, told))
                 if landed is None:
                     return True
                 self._still_ours(landed)
                 ends = asyncio.get_running_loop().time() + self.human_wait
                 while (left := ends - asyncio.get_running_loop().time()) > 0:
                     await follower.changed(min(left, _LOOK_AGAIN_S))
-                    row = await self.runs.look(self.task)
+                    row = await self._surely(lambda: self.runs.look(self.task))
                     self._still_ours(row is not None)
                     if row is not None and row.state is TaskState.PROCESSING:
                         return True
-                return await self.runs.unpause(self.task) and reason == "requested"
+                return await self._surely(lambda: self.runs.unpause(self.task)) and reason == "requested"
         finally:
             self.deadline.go_on()
 

@@ -101,7 +101,10 @@ class Orders:
             if artifact is None:
                 raise NotFound(f"The file '{name}' was not uploaded, or is gone: upload it first.")
             target = folder / "files" / Path(name).name
-            await asyncio.to_thread(_copy, self._artifacts.path(artifact), target)
+            stored = await self._artifacts.local(artifact)
+            if stored is None:
+                raise NotFound(f"The file '{name}' is gone: upload it again.")
+            await asyncio.to_thread(_copy, stored, target)
             found.append(target)
         return found
 

@@ -6,6 +6,7 @@ The one place with broad excepts: whatever an engine or a page does, a claimed t
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
 import shutil
@@ -27,7 +28,7 @@ from agent.recorder import Recorder
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore, new_artifact
 from storage.changes import QUEUE
-from storage.database import Database
+from storage.database import Database, persistently
 from storage.runs import RunStore
 from storage.tables import Task, now
 from storage.tables import Worker as WorkerRow
@@ -35,6 +36,7 @@ from storage.vault import Vault
 from tools.errors import (
     AccountSuspended,
     AuthenticationFailed,
+    BrowserFailed,
     Failure,
     Internal,
     Interrupted,
@@ -109,6 +111,8 @@ class Worker:
         self._busy: dict[EngineName, int] = dict.fromkeys(engines, 0)
         self._beaten = time.monotonic()
         self._draining = False
+        self.outgrown = asyncio.Event()
+        """Set when the database has become a newer Webhand's: what runs may end, and nothing new is taken."""
         self._jobs: list[asyncio.Task[None]] = []
         self.on_window: Callable[[str], None] = lambda _task_id: None
 
@@ -118,11 +122,18 @@ class Worker:
         """Shows itself, buries the dead, and begins to look for work."""
         self._settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._beat()
+        await self._compare_versions()
         await self._reap()
         self._jobs = [
             asyncio.create_task(self._for_ever(work), name=f"worker {work.__name__}")
             for work in (self._claim_loop, self._beat_loop, self._signal_loop)
         ]
+
+    async def _compare_versions(self) -> None:
+        """Says so when others are of another version: during a rolling upgrade that is meant, and otherwise it is not."""
+        others = {worker.version for worker in await self._runs.workers()} - {self._settings.version}
+        if others:
+            _log.warning("worker.versions_differ", own=self._settings.version, others=sorted(others))
 
     async def stop(self, grace: float) -> None:
         """Takes nothing new, lets what runs finish for `grace` seconds, then interrupts it."""
@@ -197,6 +208,12 @@ class Worker:
             await asyncio.sleep(self._settings.beat)
 
     async def _beat(self) -> None:
+        if not self._draining and await self._database.outgrown():
+            _log.error(
+                "worker.outgrown", sentence="A newer Webhand has changed the database: this worker takes nothing more."
+            )
+            self._draining = True
+            self.outgrown.set()
         row = WorkerRow(
             id=self.id, version=self._settings.version, address=self._settings.address, draining=self._draining
         )
@@ -205,7 +222,7 @@ class Worker:
         self._beaten = begun
 
     async def _reap(self) -> None:
-        lost = await self._runs.reap(self._settings.lease, lost_error)
+        lost = await self._runs.reap(self._settings.lease, lost_error, reaper=self.id)
         held = {task_id for task_id, _, _ in await self._runs.signals(self.id)}
         strays = [task_id for task_id in held if task_id not in self._running]
         if strays:
@@ -248,17 +265,18 @@ class Worker:
         site: Site | None = None
         try:
             folder.mkdir(mode=0o700, parents=True)
-            assignment = await self._orders.assignment(task, folder)
+            assignment = await persistently(lambda: self._orders.assignment(task, folder), self.holds_lease)
             site = assignment.site
             outcome = await self._run(task, engine, assignment)
             finish = await self._completed(task, assignment, outcome)
         except asyncio.CancelledError:
             finish = self._cancelled(task)
         except Failure as failure:
-            finish = await self._failed(task, failure)
+            finish = await self._failed(task, uncertain(task, failure))
         except Exception as error:  # a defect of ours or of an engine: the task must end all the same
             log.exception("task.broke", error=type(error).__name__)
-            finish = await self._failed(task, Internal())
+            cut_off = isinstance(error, DBAPIError) and not self.holds_lease()
+            finish = await self._failed(task, uncertain(task, Interrupted() if cut_off else broken(error)))
         finally:
             self._show(task.id, None)
             await asyncio.shield(self._keep_recording(task))
@@ -306,9 +324,11 @@ class Worker:
 
     async def _completed(self, task: Task, assignment: Assignment, outcome: Outcome) -> Finish:
         if outcome.login_state is not None:
-            await self._keep_login(task, outcome.login_state)
-        if task.account_id is not None:
-            await self._accounts.connect(task.account_id, None, outcome.identity)
+            state = outcome.login_state
+            await persistently(lambda: self._keep_login(task, state), self.holds_lease)
+        account_id, identity = task.account_id, outcome.identity
+        if account_id is not None:
+            await persistently(lambda: self._accounts.connect(account_id, None, identity), self.holds_lease)
         for file in outcome.files:
             await self._keep_file(task, file)
         browser_data = None
@@ -392,6 +412,23 @@ def lost_error(task: Task) -> dict[str, object]:
             "look at the site before you try again."
         ).as_error()
     return Interrupted().as_error()
+
+
+def uncertain(task: Task, failure: Failure) -> Failure:
+    """The failure, unless it says nothing of an act that may have gone out: callers make such a call again."""
+    if task.armed_at is None or not isinstance(failure, BrowserFailed | Internal | Interrupted):
+        return failure
+    return OutcomeUncertain(
+        f"The run failed after the publishing act was armed, so it may or may not have happened ({failure.message}) "
+        "Look at the site before you try again."
+    )
+
+
+def broken(error: Exception) -> Failure:
+    """What a defect is called. A full disk is none, and has its own sentence."""
+    if (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}) or "disk is full" in str(error):
+        return Internal("The disk of the data folder is full: make room, then try again.")
+    return Internal()
 
 
 def timed_out(task: Task) -> Failure:

@@ -29,6 +29,7 @@ from server.files import FILE_ROUTES
 from server.guards import TaskLimits
 from server.health import HEALTH_ROUTES
 from server.links import Links
+from server.live.relay import Relay
 from server.live.tasks import LiveSettings
 from server.live.view import Live
 from server.live.watching import WatchedTasks
@@ -59,6 +60,7 @@ from storage.artifacts import ArtifactStore
 from storage.counts import Counts
 from storage.database import Database
 from storage.keys import KeyStore
+from storage.objects import opened
 from storage.profiles import ProfileStore
 from storage.schedules import ScheduleStore
 from storage.tasks import TaskStore
@@ -137,7 +139,8 @@ class House:
         self.queue = Queue(self.database, Owing(dialects))
         self.key_store = KeyStore(self.database)
         self.account_store = AccountStore(self.database)
-        self.artifacts = ArtifactStore(self.database, self.settings.data / "artifacts")
+        objects = opened(self.settings.artifacts_url)
+        self.artifacts = ArtifactStore(self.database, self.settings.data / "artifacts", objects)
         self.profile_store = ProfileStore(self.database)
         self.task_store = TaskStore(self.database, self.queue)
         self.webhook_store = WebhookStore(self.database, self.queue)
@@ -177,7 +180,8 @@ class House:
             public_url=settings.public_url,
             idle=settings.control_idle,
         )
-        self.live = Live(watched, self.signer, looks)
+        relay = None if settings.embedded else Relay(watched, self.signer)
+        self.live = Live(watched, self.signer, looks, relay)
         self.sign_ins = SignInService(
             self.accounts,
             self.catalog,
@@ -302,6 +306,19 @@ def framed_by(wish: str) -> str:
     return wish if wish.strip() == "*" else f"'self' {others}".strip()
 
 
+def build_worker_app(house: House) -> Starlette:
+    """What a process that only works answers: fronts that pass somebody's live view on, and whoever watches over it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[State]:
+        async with house.open() as state:
+            yield state
+
+    routes = [*house.live.relayed_routes, *HEALTH_ROUTES]
+    outside: dict[Any, ExceptionHandler] = {HTTPException: refuse_outside}
+    return Starlette(routes=routes, middleware=[Middleware(Door)], lifespan=lifespan, exception_handlers=outside)
+
+
 def build_app(house: House) -> Starlette:
     """The web app of a house; the house opens and closes with it."""
 
@@ -319,6 +336,7 @@ def build_app(house: House) -> Starlette:
         *HEALTH_ROUTES,
         *house.mcp.routes(),
         *house.live.routes,
+        *(house.live.relayed_routes if house.workshop is not None else ()),
         *house.sign_in_pages.routes,
         *dashboard_routes(),
     ]

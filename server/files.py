@@ -49,9 +49,12 @@ async def download(request: Request) -> Response:
 
 async def sent(store: ArtifactStore, artifact: Artifact, name: str, caching: str) -> Response:
     """An artifact's bytes; a JPEG under a name that ends in .png is made a PNG."""
-    path = store.path(artifact)
     headers = {**_GUARD, "Cache-Control": caching}
-    if not await asyncio.to_thread(path.is_file):
+    try:
+        path = await store.local(artifact)
+    except OSError:
+        return refused(503, "The store of files does not answer: try again.")
+    if path is None:
         return refused(404, "This file is gone.")
     if name.lower().endswith(".png") and artifact.media_type == "image/jpeg":
         return Response(await asyncio.to_thread(read_as_png, path), media_type="image/png", headers=headers)

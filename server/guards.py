@@ -1,4 +1,4 @@
-"""What keeps a task from being created: the same text twice, a site's caps, a full queue."""
+"""What keeps a task from being created: the same text twice, a site's caps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from agent.engine import EngineName
 from storage.tables import Account, Task, now
 from storage.tasks import TaskStore
 from tools.errors import DuplicateContent, RateLimited
@@ -30,7 +29,7 @@ class TaskLimits:
 
 
 class Guards:
-    """Looks at what an account did, and at what waits."""
+    """Looks at what an account did."""
 
     def __init__(self, tasks: TaskStore, limits: TaskLimits) -> None:
         self._tasks = tasks
@@ -72,9 +71,3 @@ class Guards:
                 wait = max(1, round((recent[-limit] + window - moment).total_seconds()))
                 message = f"Account '{account.name}' may do {limit} of these per {word}: wait {wait} seconds."
                 raise RateLimited(message, retry_after=wait, details={"limit": limit, "per": word})
-
-    async def admit(self, engine: EngineName) -> None:
-        """Whether the queue takes another one. Raises RateLimited."""
-        if (await self._tasks.waiting()).get(engine, 0) >= self._limits.max_pending:
-            message = "Too many tasks are waiting already: try again in a while."
-            raise RateLimited(message, retry_after=30)

@@ -24,11 +24,14 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The database answers and, where there is to be a worker, it is there and no other can think it dead: else 503."""
+    """The database answers and is not a newer Webhand's, and where there is to be a worker, it is there and no other can think it
+    dead: else 503.
+    """
     state = reach(request)
     workshop = state["workshop"]
     works = workshop is None or (workshop.worker is not None and workshop.worker.holds_lease())
-    checks = {"database": await state["database"].answers(), "worker": works}
+    answers = await state["database"].answers()
+    checks = {"database": answers, "version": answers and not await state["database"].outgrown(), "worker": works}
     return JSONResponse(checks, 200 if all(checks.values()) else 503)
 
 
@@ -54,12 +57,17 @@ async def gauges(state: State) -> Sequence[Metric]:
         owed.add_metric([delivery_state], count)
     workers = GaugeMetricFamily("webhand_workers", "Workers that have shown themselves.")
     workers.add_metric([], await state["counts"].workers())
+    versions = GaugeMetricFamily(
+        "webhand_worker_versions", "Workers by version: more than one means a rolling upgrade.", labels=["version"]
+    )
+    for worker_version, count in await state["counts"].versions():
+        versions.add_metric([worker_version], count)
     running = GaugeMetricFamily("webhand_running", "Tasks that run in this process.", labels=["engine"])
     workshop = state["workshop"]
     if workshop is not None and workshop.worker is not None:
         for engine, count in workshop.worker.load.items():
             running.add_metric([engine], count)
-    return [tasks, depth, age, owed, workers, running]
+    return [tasks, depth, age, owed, workers, versions, running]
 
 
 class _Snapshot:

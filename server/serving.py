@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
-from server.app import PRACTICE, House, build_app, check_packages, own_version
+from server.app import PRACTICE, House, build_app, build_worker_app, check_packages, own_version
 from server.settings import Settings, SettingWrong
 from server.tracing import set_up_tracing
 
@@ -52,28 +53,47 @@ async def serving(settings: Settings, *, work: bool = True) -> AsyncGenerator[Ho
         raise SettingWrong(message)
     with owned(settings), bound(settings) as listener:
         host, port = listener.getsockname()[:2]
-        house = House(settings, settings.public_url or f"http://{shown_host(host)}:{port}", work=work)
+        public_url = settings.public_url or f"http://{shown_host(host)}:{port}"
+        house = House(addressed(settings, listener), public_url, work=work)
         local = local_socket(settings)
-        config = uvicorn.Config(
-            build_app(house),
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            ws_per_message_deflate=False,  # JPEG frames do not get smaller, and it costs a fifth of a core (measured)
-            timeout_graceful_shutdown=_CLOSING_S,
-            server_header=False,
-        )
-        server = Server(config)
-        running = asyncio.create_task(server.serve([listener, local]), name="http")
         try:
-            await started(server, running)
-            with introduced(settings, house):
-                yield house
+            async with answering(build_app(house), [listener, local]):
+                with introduced(settings, house):
+                    yield house
         finally:
-            server.should_exit = True
-            await asyncio.gather(running, return_exceptions=True)
             local.close()
             socket_path(settings).unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def answering(app: Starlette, sockets: list[socket.socket]) -> AsyncGenerator[None]:
+    """The app answers on these while the context lasts. Raises what kept it from starting."""
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        ws_per_message_deflate=False,  # JPEG frames do not get smaller, and it costs a fifth of a core (measured)
+        timeout_graceful_shutdown=_CLOSING_S,
+        server_header=False,
+    )
+    server = Server(config)
+    running = asyncio.create_task(server.serve(sockets), name="http")
+    try:
+        await started(server, running)
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def addressed(settings: Settings, listener: socket.socket) -> Settings:
+    """The settings with the address under which other processes reach this one, where there can be any."""
+    if settings.embedded or settings.worker_address is not None:
+        return settings
+    host, port = listener.getsockname()[:2]
+    name = socket.gethostname() if host in {"0.0.0.0", "::"} else shown_host(host)  # noqa: S104  # compared, not bound
+    return settings.model_copy(update={"worker_address": f"{name}:{port}"})
 
 
 async def started(server: Server, running: asyncio.Task[None]) -> None:
@@ -108,17 +128,19 @@ async def work_until_stopped(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with owned(settings):
-        house = House(settings, settings.public_url or "", work=True)
-        async with house.open():
+    port = int((settings.worker_address or "").rpartition(":")[2] or 0)
+    with owned(settings), bound(settings.model_copy(update={"port": port})) as listener:
+        house = House(addressed(settings, listener), settings.public_url or "", work=True)
+        async with answering(build_worker_app(house), [listener]):
             await stopped(stop, house)
 
 
 async def stopped(stop: asyncio.Event, house: House) -> None:
     """Waits until somebody wants the end, or until whoever carries tasks out had to give up."""
-    ends = {asyncio.create_task(stop.wait())}
+    ends: set[asyncio.Task[Any]] = {asyncio.create_task(stop.wait())}
     if house.workshop is not None:
         ends.add(asyncio.create_task(house.workshop.over.wait()))
+        ends.add(asyncio.create_task(house.workshop.outgrown()))
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     for end in ends:
         end.cancel()

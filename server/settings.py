@@ -33,6 +33,13 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="`postgresql://user:password@host/name`; unset: SQLite in the data folder."
     )
+    artifacts_url: str | None = Field(
+        None,
+        description=(
+            "Object store of artifacts: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///folder` "
+            "(credentials as the provider's own tools take them from the environment); unset: the data folder."
+        ),
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8765, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     public_url: str | None = Field(
@@ -127,7 +134,11 @@ class Settings(BaseSettings):
     human_wait: float = Field(1800, gt=0, description="How long a paused task waits for a person.")
     drain: float = Field(20, ge=0, description="How long running tasks may go on after a request to stop.")
     worker_address: str | None = Field(
-        None, description="`host:port` under which fronts on other machines reach this worker's live views."
+        None,
+        description=(
+            "`host:port` under which fronts reach this worker's live views, `/healthz`, `/readyz` and `/metrics`; "
+            "unset: a free port of the address to listen on."
+        ),
     )
 
     # -- limits
@@ -206,7 +217,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="`auto`: text on a terminal, else JSON lines."
     )
-    otlp_endpoint: str | None = Field(None, description="OpenTelemetry endpoint (OTLP over HTTP) that traces go to.")
+    otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector (OTLP over HTTP) that traces go to, such as `http://127.0.0.1:4318`."
+    )
 
     @field_validator("origins")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from storage.database import Database
 from storage.ids import mint, mint_uuid
 from storage.states import TaskState
 from storage.tables import Account, Artifact, Idempotency, Step, Task, now
-from storage.tasks import IdempotencyClash, TaskFilter, TaskStore
+from storage.tasks import IdempotencyClash, QueueFull, TaskFilter, TaskStore
 from storage.vault import Vault
 from tools.catalog import Catalog
 from tools.errors import (
@@ -29,13 +30,16 @@ from tools.errors import (
     IdempotencyReused,
     InvalidParameters,
     NotCancellable,
+    RateLimited,
     TaskNotFound,
 )
 from tools.site import Site
 from tools.tool import AnyTool, Parameters
 
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.{0,60})?")
 _FOLLOW_S = 2.0
 _LANDING_S = 5.0
+_FULL_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,15 @@ class TaskService:
         allowed = None
         if tool.writes and account is not None and not asked.dry_run:
             allowed = self._guards.of(task, site, account, allow_duplicate=asked.allow_duplicate)
-        await self._guards.admit(engine)
         merge = self._limits.merge_identical if asked.merge is None else asked.merge
+        most = self._limits.max_pending
         try:
-            stored = await self._tasks.add(task, idempotency, merge=merge, allowed=allowed)
+            stored = await self._tasks.add(task, idempotency, merge=merge, most=most, allowed=allowed)
         except IdempotencyClash:
             raise IdempotencyReused from None
+        except QueueFull:
+            message = "Too many tasks are waiting already: try again in a while."
+            raise RateLimited(message, retry_after=_FULL_S) from None
         return Created(stored, new=stored.id == task.id)
 
     async def _known(self, idempotency: Idempotency | None) -> Task | None:
@@ -171,7 +178,7 @@ class TaskService:
             share_token=secrets.token_urlsafe(24) if asked.share else None,
             schedule_id=asked.schedule_id,
             profile_id=asked.profile_id,
-            trace=asked.trace,
+            trace=asked.trace if asked.trace and _TRACEPARENT.fullmatch(asked.trace) else None,
         )
 
     def _approval(self, caller: Caller, asked: NewTask, account: Account | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from server.settings import Settings, SettingWrong
 
@@ -21,5 +22,11 @@ def set_up_tracing(settings: Settings, version: str) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # as above
 
     provider = TracerProvider(resource=Resource.create({"service.name": "webhand", "service.version": version}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.otlp_endpoint)))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(traces_of(settings.otlp_endpoint))))
     trace.set_tracer_provider(provider)
+
+
+def traces_of(endpoint: str) -> str:
+    """Where traces go: a collector's base URL gets the path that the protocol gives them; a URL with a path is taken as it is."""
+    parts = urlsplit(endpoint)
+    return endpoint if parts.path.strip("/") else f"{endpoint.rstrip('/')}/v1/traces"

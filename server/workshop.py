@@ -61,6 +61,7 @@ class Workshop:
     dialects: Mapping[str, Notices]
     worker: Worker | None = field(default=None, init=False)
     """None before it is open."""
+    opened: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     over: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     """Set when it is closed, or could not be opened: `running` raises why."""
 
@@ -74,6 +75,12 @@ class Workshop:
         finally:
             closing.set()
             await living
+
+    async def outgrown(self) -> None:
+        """Returns when a newer Webhand has changed the database: this process has nothing more to do."""
+        await self.opened.wait()
+        if self.worker is not None:
+            await self.worker.outgrown.wait()
 
     async def _live(self, after: Awaitable[object], closing: asyncio.Event) -> None:
         try:
@@ -118,6 +125,7 @@ class Workshop:
         await worker.start()
         stack.push_async_callback(worker.stop, self.settings.drain)
         self.worker = worker
+        self.opened.set()
         await warm_up(engines)
 
     def _orders(self) -> Orders:

@@ -43,3 +43,9 @@ class Counts:
         """How many workers have shown themselves."""
         async with self._database.reading() as session:
             return (await session.execute(select(func.count()).select_from(Worker))).scalar_one()
+
+    async def versions(self) -> Sequence[tuple[str, int]]:
+        """(version, workers of it)."""
+        async with self._database.reading() as session:
+            rows = await session.execute(select(col(Worker.version), func.count()).group_by(col(Worker.version)))
+            return [(row[0], row[1]) for row in rows.all()]

@@ -7,20 +7,24 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import URL, Connection, event, inspect, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from storage.changes import CHANNEL, Changes
 
 T = TypeVar("T")
 _REVISIONS = Path(__file__).parent / "migrations" / "versions"
+_REVISION = text("SELECT max(version_num) FROM alembic_version")
 _BUSY_MS = 30_000
+_AGAIN_S = 0.25
+_log = structlog.get_logger(__name__)
 _MIGRATING = 0x77656268  # the advisory lock under which PostgreSQL is migrated, so that two starts do not race
 
 
@@ -35,6 +39,10 @@ class Database:
         self.url: URL = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.changes = Changes()
+        self._writers = 0
+        self._open, self._idle = asyncio.Event(), asyncio.Event()
+        self._open.set()
+        self._idle.set()
         driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+psycopg"
         self._engine: AsyncEngine = create_async_engine(
             self.url.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=not self.sqlite
@@ -74,7 +82,7 @@ class Database:
 
         Whoever follows a topic that was told in it (`tell`) wakes after the commit, in every process.
         """
-        async with _transaction(self._engine) as session:
+        async with self._counted(), _transaction(self._engine) as session:
             yield session
             told: set[str] = session.info.get("told", set[str]())
             if not self.sqlite:
@@ -90,6 +98,32 @@ class Database:
         async with _transaction(self._looking) as session:
             yield session
 
+    @asynccontextmanager
+    async def quiet(self) -> AsyncGenerator[None]:
+        """No transaction of this process changes rows meanwhile; those that want to wait.
+
+        For a library that writes to the same SQLite file on the event loop: it would wait for the lock of a transaction that
+        cannot end while the loop waits.
+        """
+        self._open.clear()
+        try:
+            await self._idle.wait()
+            yield
+        finally:
+            self._open.set()
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncGenerator[None]:
+        await self._open.wait()
+        self._writers += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._writers -= 1
+            if not self._writers:
+                self._idle.set()
+
     async def answers(self) -> bool:
         """Whether it can be reached right now."""
         try:
@@ -98,6 +132,12 @@ class Database:
         except (OperationalError, OSError):
             return False
         return True
+
+    async def outgrown(self) -> bool:
+        """Whether a newer Webhand has changed the tables since this process opened them: it cannot know what they mean now."""
+        async with self.reading() as session:
+            found = str((await session.execute(_REVISION)).scalar_one())
+        return found > _newest()
 
     def _prepare_file(self) -> None:
         # WAL is a property of the file: set before anyone else has it open, or two processes that start at once lock each other out.
@@ -195,6 +235,22 @@ async def _to_its_end(call: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+async def persistently(verb: Callable[[], Awaitable[T]], while_: Callable[[], bool]) -> T:
+    """Does it, again and again while the database is away for a moment (a restart, a fail-over) and `while_` says yes.
+
+    For verbs that may be done twice: a connection may be lost between a commit and its acknowledgement.
+    """
+    while True:
+        try:
+            return await verb()
+        except DBAPIError as error:
+            away = isinstance(error, OperationalError) or error.connection_invalidated
+            if not away or not while_():
+                raise
+            _log.warning("database.away", error=str(error.orig).partition("\n")[0])
+        await asyncio.sleep(_AGAIN_S)
+
+
 def tell(session: AsyncSession, topic: str) -> None:
     """Notes that whoever follows the topic must look again once this transaction is committed."""
     session.info.setdefault("told", set()).add(topic)
@@ -207,14 +263,19 @@ def _is_newest(connection: Connection) -> bool:
     """
     if not inspect(connection).has_table("alembic_version"):
         return False
-    newest = max(path.name[:4] for path in _REVISIONS.glob("[0-9]*.py"))
-    found = str(connection.execute(text("SELECT max(version_num) FROM alembic_version")).scalar_one())
+    newest = _newest()
+    found = str(connection.execute(_REVISION).scalar_one())
     if found > newest:
         message = (
             f"The database was made by a newer Webhand (revision {found}, this one knows {newest}): upgrade this one."
         )
         raise DatabaseUnavailable(message)
     return found == newest
+
+
+def _newest() -> str:
+    """The newest revision that this Webhand knows."""
+    return max(path.name[:4] for path in _REVISIONS.glob("[0-9]*.py"))
 
 
 def _wait_for_locks(connection: Any, _record: object) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -57,7 +55,7 @@ class Retention:
             await session.execute(delete(Artifact).where(col(Artifact.task_id).in_(ids)))
             await session.execute(delete(Task).where(col(Task.id).in_(ids)))
         for task_id in ids:
-            await asyncio.to_thread(shutil.rmtree, self._artifacts.folder / task_id, ignore_errors=True)
+            await self._artifacts.forget(task_id)
         return len(ids)
 
     async def _remove_uploads(self, older_than: datetime) -> None:

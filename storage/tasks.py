@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, col
 from storage.changes import QUEUE
 from storage.database import Database, tell
 from storage.states import OPEN, TaskState
-from storage.tables import Idempotency, Step, Tally, Task, now
+from storage.tables import Idempotency, Step, Tally, Task, Worker, now
 
 
 class Outbox(Protocol):
@@ -104,13 +104,14 @@ class TaskStore:
         idempotency: Idempotency | None = None,
         *,
         merge: bool = False,
+        most: int | None = None,
         allowed: Callable[[AsyncSession], Awaitable[None]] | None = None,
     ) -> Task:
         """Stores the task and wakes a worker, in one transaction; or gives back the task that already answers the request.
 
         With `idempotency` that is the task created under the same key; with `merge` an identical one (same key_id and request_hash)
         that is not finished yet. Compare `id`s to know. An idempotency key used for another request raises IdempotencyClash.
-
+        Where `most` tasks of its engine are pending already, a new one raises QueueFull, however many come at once.
         `allowed` looks, inside the same transaction, whether the account may have one more, and raises where not: of requests that come
         at the same moment each sees those before it.
         """
@@ -125,6 +126,8 @@ class TaskStore:
                 if not self._database.sqlite:
                     await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(task.account_id))))
                 await allowed(session)
+            if most is not None:
+                await self._admit(session, task.engine, most)
             session.add(task)
             if idempotency is not None:
                 session.add(idempotency)
@@ -134,6 +137,16 @@ class TaskStore:
                 await self._outbox.ready(session, task)
                 tell(session, QUEUE)
         return task
+
+    async def _admit(self, session: AsyncSession, engine: str, most: int) -> None:
+        pending = select(func.count()).where(col(Task.state) == TaskState.PENDING, col(Task.engine) == engine)
+        waiting = (await session.execute(pending)).scalar_one()
+        if not self._database.sqlite and most - _CLOSE <= waiting < most:
+            # Near the limit creates come one after the other, or many at once would all see the same free place.
+            await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"admit {engine}"))))
+            waiting = (await session.execute(pending)).scalar_one()
+        if waiting >= most:
+            raise QueueFull
 
     async def answered(self, idempotency: Idempotency) -> Task | None:
         """The task that was created under this idempotency key already. Raises IdempotencyClash."""
@@ -211,6 +224,12 @@ class TaskStore:
             mine = [col(Tally.owner) == owner] if owner is not None else []
             counted = select(func.coalesce(func.sum(col(Tally.tasks)), 0)).where(*mine, *told)
         return int((await session.execute(counted)).scalar_one())
+
+    async def address(self, worker_id: str) -> str | None:
+        """Where that worker's live views can be reached, if it says so."""
+        async with self._database.reading() as session:
+            worker = await session.get(Worker, worker_id)
+        return worker.address if worker is not None else None
 
     async def steps(self, task_id: str, after: int = 0) -> Sequence[Step]:
         """The task's steps in order, from the one after `after` on."""
@@ -345,6 +364,14 @@ _IN_EARNEST = SQLModel.metadata.tables["task"].c.options["dry_run"].as_boolean()
 """What is no dry run."""
 
 
+_CLOSE = 100
+"""So many creates may be under way at once without one of them looking before another has stored its task."""
+
+
+class QueueFull(Exception):
+    """As many tasks are pending as may be."""
+
+
 class IdempotencyClash(Exception):
     """The idempotency key was used for another request."""
 
@@ -356,7 +383,7 @@ async def locked(session: AsyncSession, task_id: str) -> Task | None:
 
 def end(task: Task, state: TaskState) -> None:
     """The part that every ending has in common."""
-    moment = now()
+    moment = max(now(), task.started_at or task.created_at)  # the clock may have been set back meanwhile
     if task.state is TaskState.PAUSED and task.paused_at is not None:
         task.paused_ms += round((moment - task.paused_at).total_seconds() * 1000)
     task.state, task.finished_at = state, moment

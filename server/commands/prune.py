@@ -7,6 +7,7 @@ from datetime import timedelta
 from server.settings import Settings
 from storage.artifacts import ArtifactStore
 from storage.database import Database
+from storage.objects import opened
 from storage.retention import Retention
 from storage.tables import now
 
@@ -16,7 +17,8 @@ async def prune_now(settings: Settings) -> int:
     database = Database(settings.database)
     await database.open()
     try:
-        retention = Retention(database, ArtifactStore(database, settings.data / "artifacts"))
+        files = ArtifactStore(database, settings.data / "artifacts", opened(settings.artifacts_url))
+        retention = Retention(database, files)
         return await retention.prune(
             older_than=now() - timedelta(days=settings.keep_days), most_bytes=round(settings.keep_gigabytes * 2**30)
         )

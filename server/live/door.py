@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
+from server.live.relay import RELAYED, person_of
 from server.live.room import Room, Rooms
 from server.live.tasks import LiveSettings
 from server.signing import Signed, Signer
@@ -51,10 +52,20 @@ class Door:
         self._settings = settings
 
     def signed(self, connection: HTTPConnection) -> Signed:
-        """What the token in the path says. Raises Turned."""
-        signed = self._signer.verify(PURPOSE, connection.path_params["token"])
+        """What the token in the path says, a person's own or that of a front that speaks for one. Raises Turned."""
+        relayed = is_relayed(connection)
+        signed = self._signer.verify(RELAYED if relayed else PURPOSE, connection.path_params["token"])
         if signed is None:
             raise Turned(404, "This link is not valid, or not any more.")
+        return person_of(signed) if relayed else signed
+
+    def admitted(self, connection: HTTPConnection, *, control: bool = False) -> Signed:
+        """The token, from a page of ours; with `control` only for tokens that may take it. Raises Turned."""
+        signed = self.signed(connection)
+        if not self._is_ours(connection.headers.get("origin"), connection.headers.get("host", "")):
+            raise Turned(403, "This page may not connect.")
+        if control and CONTROL not in signed.rights:
+            raise Turned(403, "This link is for watching only.")
         return signed
 
     @asynccontextmanager
@@ -62,11 +73,7 @@ class Door:
         self, connection: HTTPConnection, *, control: bool = False
     ) -> AsyncGenerator[tuple[Signed, Room]]:
         """The token and the room of its task; with `control` only for tokens that may take it. Raises Turned."""
-        signed = self.signed(connection)
-        if not self._is_ours(connection.headers.get("origin"), connection.headers.get("host", "")):
-            raise Turned(403, "This page may not connect.")
-        if control and CONTROL not in signed.rights:
-            raise Turned(403, "This link is for watching only.")
+        signed = self.admitted(connection, control=control)
         async with self._rooms.entered(signed.subject) as room:
             if room is None:
                 raise Turned(404, "There is no such task.")
@@ -118,6 +125,11 @@ async def until(signed: Signed) -> AsyncGenerator[None]:
         if limit.expired():
             raise Expired from None
         raise
+
+
+def is_relayed(connection: HTTPConnection) -> bool:
+    """Whether a front passes somebody on to us."""
+    return str(connection.scope["path"]).startswith(f"/{RELAYED}/")
 
 
 def seat_of(connection: HTTPConnection) -> str | None:

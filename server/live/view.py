@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,8 +25,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from agent.cdp import Gone, Refused
 from agent.screencast import Screen
-from server.live.door import CONTROL, Door, Expired, Turned, safe_name, seat_of, until
+from server.live.door import CONTROL, Door, Expired, Turned, is_relayed, safe_name, seat_of, until
 from server.live.news import Said, news
+from server.live.relay import RELAYED, Moved, Relay, Unreachable
 from server.live.rfb import Broken, Stream, welcome
 from server.live.room import Over, Room, Rooms
 from server.live.tasks import LiveSettings, LiveTasks
@@ -44,7 +45,9 @@ NOVNC = Path(__file__).parent.parent / "static" / "novnc"
 class Live:
     """The live view of every task. Mount `routes`; `close` ends what is open. `vnc`: the raw port, if one is wanted."""
 
-    def __init__(self, tasks: LiveTasks, signer: Signer, settings: LiveSettings) -> None:
+    def __init__(self, tasks: LiveTasks, signer: Signer, settings: LiveSettings, relay: Relay | None = None) -> None:
+        """`relay`: the way to tasks that other processes run, where there can be any."""
+        self._relay = relay
         self.rooms = Rooms(tasks, settings)
         self.vnc = VncPort(self.rooms)
         self._door = Door(signer, self.rooms, settings)
@@ -66,6 +69,17 @@ class Live:
             Mount("/static/novnc", StaticFiles(directory=NOVNC, check_dir=False)),
         ]
 
+    @property
+    def relayed_routes(self) -> list[BaseRoute]:
+        """What a worker answers fronts that pass somebody on."""
+        answering = self._door.answering
+        return [
+            Route(f"/{RELAYED}/{{token}}/state", answering(self.state)),
+            WebSocketRoute(f"/{RELAYED}/{{token}}/news", self.news),
+            WebSocketRoute(f"/{RELAYED}/{{token}}/ws", self.watch),
+            Route(f"/{RELAYED}/{{token}}/files", answering(self.receive), methods=["PUT"]),
+        ]
+
     async def close(self) -> None:
         """Ends every room and the raw port."""
         await self.vnc.close()
@@ -81,11 +95,15 @@ class Live:
 
     async def state(self, request: Request) -> Response:
         """The task, its steps and who is in control."""
+        if passed_on := await self._passed_on(request, "state"):
+            return passed_on
         async with self._door.entered(request) as (signed, room):
             return JSONResponse(news(room, "", may_control=CONTROL in signed.rights))
 
     async def receive(self, request: Request) -> Response:
         """A file from the person in control; the answer's `file` goes into their answer to the file chooser."""
+        if passed_on := await self._passed_on(request, "files", control=True):
+            return passed_on
         async with self._door.entered(request, control=True) as (_, room):
             if not room.control.allows(seat_of(request) or ""):
                 raise Turned(403, "Only the person in control may send files.")
@@ -106,11 +124,15 @@ class Live:
     async def news(self, socket: WebSocket) -> None:
         """Tells the page what changes and does what its person wants."""
         try:
+            if await self._relayed(socket, "news"):
+                return
             async with self._door.entered(socket) as (signed, room):
                 seat = seat_of(socket) or secrets.token_urlsafe(16)
                 await socket.accept()
-                async with room.seated(seat), until(signed):
+                async with room.seated(seat), until(signed), self._staying(room.task_id):
                     await self._converse(socket, room, seat, may_control=CONTROL in signed.rights)
+        except Moved:
+            await _shut(socket, NO_BROWSER)  # the page comes back, and is passed on
         except Turned as turned:
             await _refuse(socket, turned)
         except Expired:
@@ -119,6 +141,8 @@ class Live:
     async def watch(self, socket: WebSocket) -> None:
         """RFB. With a seat, its person takes control in the page; without one the first input does."""
         try:
+            if await self._relayed(socket, "ws"):
+                return
             async with self._door.entered(socket) as (signed, room):
                 screen = await _screen(room)
                 async with screen.watched():
@@ -137,6 +161,38 @@ class Live:
             await _shut(socket, NO_BROWSER)
         except (Broken, WebSocketDisconnect):
             await _shut(socket, 1000)
+
+    async def _relayed(self, socket: WebSocket, what: str) -> bool:
+        """Whether another process runs the task: the connection has then been passed on, and is over. Raises Turned or Expired."""
+        if self._relay is None or is_relayed(socket):
+            return False
+        signed = self._door.admitted(socket)
+        address = await self._relay.address(signed.subject)
+        if address is None:
+            return False
+        try:
+            async with until(signed):
+                code = await self._relay.socket(socket, signed, address, what)
+        except Unreachable as refusal:
+            raise Turned(refusal.status, str(refusal)) from None
+        await _shut(socket, code)
+        return True
+
+    async def _passed_on(self, request: Request, what: str, *, control: bool = False) -> Response | None:
+        """The answer of the other process that runs the task, if one does. Raises Turned."""
+        if self._relay is None or is_relayed(request):
+            return None
+        signed = self._door.admitted(request, control=control)
+        address = await self._relay.address(signed.subject)
+        if address is None:
+            return None
+        try:
+            return await self._relay.request(request, signed, address, what)
+        except Unreachable as refusal:
+            raise Turned(refusal.status, str(refusal)) from None
+
+    def _staying(self, task_id: str) -> AbstractAsyncContextManager[None]:
+        return self._relay.staying(task_id) if self._relay is not None else nullcontext()
 
     async def _converse(self, socket: WebSocket, room: Room, seat: str, *, may_control: bool) -> None:
         telling = asyncio.create_task(_tell(socket, room, seat, may_control=may_control))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
 
@@ -60,6 +60,21 @@ class WatchedTasks:
         """The browser that the task drives here."""
         worker = self._worker()
         return worker.windows.get(task_id) if worker is not None else None
+
+    async def elsewhere(self, task_id: str) -> str | None:
+        """`host:port` of the other process that runs the task, as far as it says where it is (server.live.relay.Whereabouts)."""
+        task = await self._tasks.get(task_id)
+        worker = self._worker()
+        if task is None or task.state.final or task.worker_id is None or (worker and worker.id == task.worker_id):
+            return None
+        return await self._tasks.address(task.worker_id)
+
+    async def moves(self, task_id: str) -> AsyncGenerator[str | None]:
+        """Where else it runs, now and after every change of the task."""
+        with self._database.changes.follow(task_id) as follower:
+            while True:
+                yield await self.elsewhere(task_id)
+                await follower.changed(_LOOK_AGAIN_S)
 
     async def take_control(self, task_id: str, by: str) -> None:
         """Pauses the run for a person, and waits until it stands still."""

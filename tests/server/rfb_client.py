@@ -6,10 +6,15 @@ import asyncio
 import io
 import struct
 import zlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image, ImageChops
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from server.live.rfb import vnc_response
 
@@ -162,3 +167,39 @@ def differ(one: Image.Image, other: Image.Image) -> int:
     """The largest difference of any pixel's colour."""
     assert one.size == other.size
     return max(ImageChops.difference(one.convert("RGB"), other.convert("RGB")).tobytes())
+
+
+@asynccontextmanager
+async def vnc_over_websocket(url: str) -> AsyncGenerator[VncClient]:
+    """Any VNC client that speaks WebSocket."""
+    async with connect(url, subprotocols=[Subprotocol("binary")], max_size=None) as socket:
+        assert socket.subprotocol == "binary"
+        reader = asyncio.StreamReader()
+        pumping = asyncio.create_task(_pump(socket, reader))
+        client = VncClient(reader, _Writer(socket))  # pyright: ignore[reportArgumentType]  # all that it calls is write
+        await client.greet()
+        yield client
+        pumping.cancel()
+
+
+async def _pump(socket: ClientConnection, reader: asyncio.StreamReader) -> None:
+    try:
+        async for message in socket:
+            reader.feed_data(bytes(message, "latin-1") if isinstance(message, str) else message)
+    except ConnectionClosed:
+        pass
+    reader.feed_eof()
+
+
+class _Writer:
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._last: asyncio.Task[None] | None = None
+
+    def write(self, data: bytes) -> None:
+        self._last = asyncio.create_task(self._send(self._last, data))
+
+    async def _send(self, earlier: asyncio.Task[None] | None, data: bytes) -> None:
+        if earlier:
+            await earlier
+        await self._socket.send(data)

@@ -13,16 +13,13 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
-from websockets.typing import Subprotocol
 
 from agent.chromium import Chromium, find_chromium
 from server.live.tasks import LiveSettings, LiveStep
 from storage.states import TaskState
 from tests.agent.screens import becomes, driven_page
 from tests.server.live_stage import Stage, eventually, served, staged
-from tests.server.rfb_client import TIGHT_JPEG, VncClient
+from tests.server.rfb_client import TIGHT_JPEG, VncClient, vnc_over_websocket
 
 pytestmark = pytest.mark.anyio
 
@@ -365,42 +362,6 @@ async def test_frames_of_others_are_refused_where_the_setting_says_so(tmp_path: 
             await page.goto(foreign.replace("127.0.0.1", "localhost"))
             await eventually(lambda: any("frame-ancestors" in line for line in said))
             await context.close()
-
-
-@asynccontextmanager
-async def vnc_over_websocket(url: str) -> AsyncGenerator[VncClient]:
-    """Any VNC client that speaks WebSocket."""
-    async with connect(url, subprotocols=[Subprotocol("binary")], max_size=None) as socket:
-        assert socket.subprotocol == "binary"
-        reader = asyncio.StreamReader()
-        pumping = asyncio.create_task(_pump(socket, reader))
-        client = VncClient(reader, _Writer(socket))  # pyright: ignore[reportArgumentType]  # all that it calls is write
-        await client.greet()
-        yield client
-        pumping.cancel()
-
-
-async def _pump(socket: ClientConnection, reader: asyncio.StreamReader) -> None:
-    try:
-        async for message in socket:
-            reader.feed_data(bytes(message, "latin-1") if isinstance(message, str) else message)
-    except ConnectionClosed:
-        pass
-    reader.feed_eof()
-
-
-class _Writer:
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
-        self._last: asyncio.Task[None] | None = None
-
-    def write(self, data: bytes) -> None:
-        self._last = asyncio.create_task(self._send(self._last, data))
-
-    async def _send(self, earlier: asyncio.Task[None] | None, data: bytes) -> None:
-        if earlier:
-            await earlier
-        await self._socket.send(data)
 
 
 async def test_any_vnc_client_takes_control_with_its_first_input(stage: Stage, page: Page) -> None:

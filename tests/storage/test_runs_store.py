@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -176,6 +177,35 @@ async def test_the_tasks_of_a_silent_worker_fail_and_those_of_a_living_one_go_on
     assert (failed.state, failed.error) == (TaskState.FAILED, {"code": "INTERRUPTED", "of": "lost"})
     assert fine.state is TaskState.PROCESSING
     assert ("lost", "failed") in getattr(outbox, "events")  # noqa: B009  # the fixture's class lives in a conftest
+
+
+async def test_a_clock_that_jumps_ahead_costs_a_living_worker_nothing(
+    tasks: TaskStore, runs: RunStore, task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tasks.add(task())
+    run = await claimed(runs, worker="alive")
+    await runs.beat(Worker(id="alive"))
+    later = now() + timedelta(hours=2)
+    monkeypatch.setattr(runs, "_clock", lambda: later)
+    assert await runs.reap(30, lambda _row: {"code": "INTERRUPTED"}, reaper="alive") == []
+    assert [worker.id for worker in await runs.workers()] == ["alive"]
+    assert await runs.complete(run, {"output": "Done"})
+
+
+async def test_a_clock_that_is_set_back_makes_no_task_end_before_it_began(
+    tasks: TaskStore, runs: RunStore, task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tasks.add(task())
+    earlier = now() - timedelta(hours=2)
+    monkeypatch.setattr("storage.runs.now", lambda: earlier)
+    monkeypatch.setattr("storage.tasks.now", lambda: earlier)
+    run = await claimed(runs)
+    assert await runs.complete(run, {"output": "Done"})
+    done = await tasks.get(run.id)
+    assert done is not None
+    assert done.started_at is not None
+    assert done.finished_at is not None
+    assert done.created_at <= done.started_at <= done.finished_at
 
 
 async def test_a_reaped_account_goes_on_with_its_next_task(tasks: TaskStore, runs: RunStore, task: MakeTask) -> None:

@@ -14,7 +14,7 @@ from storage.database import Database
 from storage.runs import RunStore
 from storage.states import FOLLOWS, TaskState
 from storage.tables import Idempotency, Task, now
-from storage.tasks import IDEMPOTENCY_KEPT, IdempotencyClash, TaskFilter, TaskStore
+from storage.tasks import IDEMPOTENCY_KEPT, IdempotencyClash, QueueFull, TaskFilter, TaskStore
 
 pytestmark = pytest.mark.anyio
 MakeTask = Callable[..., Task]
@@ -198,3 +198,12 @@ async def test_the_total_is_exact_whatever_is_asked_for(database: Database, task
 async def test_creates_at_once_are_all_counted(tasks: TaskStore, task: MakeTask) -> None:
     await asyncio.gather(*(tasks.add(task()) for _ in range(20)))
     assert (await tasks.list("alice", TaskFilter(), limit=1))[1] == 20
+
+
+async def test_many_at_once_do_not_get_past_the_limit(tasks: TaskStore, task: MakeTask) -> None:
+    added = await asyncio.gather(
+        *(tasks.add(task(account_id=None), most=10) for _ in range(40)), return_exceptions=True
+    )
+    assert len([one for one in added if isinstance(one, Task)]) == 10
+    assert {type(one) for one in added} == {Task, QueueFull}
+    assert await tasks.waiting() == {"lite": 10}

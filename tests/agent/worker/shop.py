@@ -26,14 +26,14 @@ from storage.tables import Task
 from storage.tasks import TaskStore
 from storage.vault import Vault, open_vault
 from tools.catalog import collect
-from tools.errors import PageChanged
+from tools.errors import BrowserFailed, PageChanged
 from tools.playbook import Stage
 from tools.tool import Parameters, Result, Tool
 
 
 class Order(Parameters):
     act: str = "done"
-    """What the engine does: done, fail, defect, wait, arm_and_wait, ask, steps or slow_steps."""
+    """What the engine does: done, fail, defect, wait, arm_and_wait, arm_and_defect, arm_and_crash, ask, steps, slow_steps or slow_arm."""
 
 
 def _goal(order: Order) -> str:
@@ -77,21 +77,35 @@ class FileEngine:
             case "steps":
                 await self._steps(desk)
             case "slow_steps":
-                while not notes(self.folder, "go"):  # noqa: ASYNC110  # the test says go through a file
-                    await asyncio.sleep(0.01)
+                await self._told_to_go()
                 await self._steps(desk)
             case "wait":
                 await asyncio.Event().wait()
-            case "arm_and_wait":
-                await desk.arm()
-                self.note("armed", assignment.task_id)
-                await asyncio.Event().wait()
             case _:
-                await desk.arm()
+                await self._act(act, assignment, desk)
         self.note("acted", assignment.task_id)
         return Outcome({"output": f"{self.name} did {act}"})
 
     async def close(self) -> None: ...
+
+    async def _act(self, act: str, assignment: Assignment, desk: Desk) -> None:
+        if act == "slow_arm":
+            await self._told_to_go()
+        await desk.arm()
+        match act:
+            case "arm_and_wait":
+                self.note("armed", assignment.task_id)
+                await asyncio.Event().wait()
+            case "arm_and_defect":
+                raise ZeroDivisionError
+            case "arm_and_crash":
+                raise BrowserFailed
+            case _:
+                return
+
+    async def _told_to_go(self) -> None:
+        while not notes(self.folder, "go"):  # noqa: ASYNC110  # the test says go through a file
+            await asyncio.sleep(0.01)
 
     async def _steps(self, desk: Desk) -> None:
         for number in range(3):
@@ -155,7 +169,13 @@ async def reached(database: Database, tasks: TaskStore, task_id: str, state: str
 
 @asynccontextmanager
 async def open_shop(
-    url: str, folder: Path, *, begin: bool = True, queue_works: bool = False, **given: Any
+    url: str,
+    folder: Path,
+    *,
+    begin: bool = True,
+    queue_works: bool = False,
+    artifacts_folder: Path | None = None,
+    **given: Any,
 ) -> AsyncGenerator[Shop]:
     from tools.site import Signs, Site
 
@@ -169,10 +189,10 @@ async def open_shop(
     found.sites["shop"] = Site(
         "shop", "Shop", "https://shop.example", ("shop.example",), "https://shop.example", Signs()
     )
-    accounts, artifacts = AccountStore(database), ArtifactStore(database, folder / "artifacts")
+    accounts, artifacts = AccountStore(database), ArtifactStore(database, artifacts_folder or folder / "artifacts")
     orders = Orders(found, vault, accounts, ProfileStore(database), artifacts)
-    given = {"lease": 10.0, "beat": 0.2, "look": 0.2} | given
-    settings = WorkerSettings(folder=folder / "run", version="1", **given)
+    given = {"lease": 10.0, "beat": 0.2, "look": 0.2, "version": "1"} | given
+    settings = WorkerSettings(folder=folder / "run", **given)
     engines: Any = {"lite": FileEngine(folder), "full": FileEngine(folder, "full")}
     runs = RunStore(database, queue)
     worker = Worker(settings, database, runs, accounts, artifacts, vault, orders, engines)
@@ -191,13 +211,13 @@ async def open_shop(
         await database.close()
 
 
-async def main(url: str, folder: Path) -> None:
+async def main(url: str, folder: Path, lease: float = 3.0) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    async with open_shop(url, folder, queue_works=True, lease=3.0):
+    async with open_shop(url, folder, queue_works=True, lease=lease):
         sys.stdout.write("working\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), *map(float, sys.argv[3:])))

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from tests.agent.worker.shop import FileEngine, Shop, an_order, notes, open_shop, reached
 
@@ -88,6 +90,13 @@ async def test_a_time_out_after_the_act_went_out_is_uncertain(shop: Shop) -> Non
     assert task.state == "failed"
     assert task.error is not None
     assert task.error["code"] == "OUTCOME_UNCERTAIN"
+
+
+@pytest.mark.parametrize("act", ["arm_and_defect", "arm_and_crash"])
+async def test_whatever_breaks_after_the_act_went_out_is_uncertain(shop: Shop, act: str) -> None:
+    """Callers make a call again whose browser failed: not when it may have published."""
+    task = await shop.until_final((await shop.ask(act)).id)
+    assert (task.error or {})["code"] == "OUTCOME_UNCERTAIN"
 
 
 async def test_a_running_task_is_cancelled(shop: Shop) -> None:
@@ -178,6 +187,49 @@ async def test_the_durable_queue_alone_wakes_a_worker(database_url: str, tmp_pat
             await session.flush()
             await shop.queue.ready(session, task)
         assert (await reached(shop.database, tasks, task.id)).state == "completed"
+
+
+async def test_the_queue_begins_to_work_while_others_write(sqlite_url: str, tmp_path: Path) -> None:
+    """A server answers, and writes, before its worker is there: neither may wait for the other's lock for ever."""
+    async with open_shop(sqlite_url, tmp_path, begin=False) as shop:
+        written = asyncio.Event()
+
+        async def write_slowly() -> None:
+            async with shop.database.writing() as session:
+                session.add(an_order("done"))
+                await session.flush()
+                written.set()
+                await asyncio.sleep(0.05)  # the loop is needed again before the lock can go
+
+        writing = asyncio.create_task(write_slowly())
+        await written.wait()
+        async with asyncio.timeout(20):
+            look = shop.worker.look
+            await shop.queue.work("one", on_task=look, on_delivery=look, on_schedule=look, on_upkeep=look)
+        await writing
+
+
+async def test_a_worker_whose_database_became_a_newer_ones_takes_nothing_more(shop: Shop) -> None:
+    async with shop.database.writing() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    async with asyncio.timeout(20):
+        await shop.worker.outgrown.wait()
+    asked = await shop.ask("done")
+    assert await shop.database.outgrown()
+    later = await shop.tasks.get(asked.id)
+    assert later is not None
+    assert later.state == "pending"
+    async with shop.database.writing() as session:
+        await session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
+async def test_workers_of_different_versions_say_so(shop: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    with capture_logs() as said:
+        async with open_shop(shop.database.url.render_as_string(hide_password=False), folder, version="2"):
+            pass
+    assert {"event": "worker.versions_differ", "own": "2", "others": ["1"], "log_level": "warning"} in said
 
 
 async def test_shutting_down_lets_running_tasks_finish_and_interrupts_the_rest(
