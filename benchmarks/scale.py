@@ -173,17 +173,12 @@ async def memory(folder: Path) -> str:
     return f"| server with its client in one process, 20 / 5,000 / 10,000 tasks queued | {sizes} MB | | |"
 
 
-def row(what: str, mine: tuple[float, list[float]], theirs: tuple[float, list[float]] | None) -> list[str]:
-    fast, waited = mine
-    beside, bare_waited = theirs or (0.0, [0.0])
-    ratio = f"{fast / beside:.2f}" if theirs else ""
+def row(what: str, mine: tuple[float, list[float]], theirs: tuple[float, list[float]]) -> list[str]:
+    (fast, waited), (beside, bare_waited) = mine, theirs
+    ours_took, bare_took = (f"{p(one, 0.5):.0f} / {p(one, 0.99):.0f} ms" for one in (waited, bare_waited))
     return [
-        f"| {what}: tasks a second | {fast:.0f} | {f'{beside:.0f}' if theirs else ''} | {ratio} |",
-        f"| {what}: created to started, p50 / p99 | {p(waited, 0.5):.0f} / {p(waited, 0.99):.0f} ms | "
-        f"{f'{p(bare_waited, 0.5):.0f} / {p(bare_waited, 0.99):.0f} ms' if theirs else ''} | "
-        f"{p(waited, 0.5) / p(bare_waited, 0.5):.2f} |"
-        if theirs
-        else "",
+        f"| {what}: tasks a second | {fast:.0f} | {beside:.0f} | {fast / beside:.2f} |",
+        f"| {what}: created to started, p50 / p99 | {ours_took} | {bare_took} | {p(waited, 0.5) / p(bare_waited, 0.5):.2f} |",
     ]
 
 
@@ -195,30 +190,34 @@ def fresh(server: Server) -> str:
     return server.url.replace("/postgres?", f"/{name}?")
 
 
-async def table() -> str:
-    rows = ["| What | Webhand | Bare DBOS, polling every second | Ratio |", "| --- | --- | --- | --- |"]
+async def table(*parts: str) -> None:
+    """Prints the rows as they come; `parts`: numbers of workers, `pending` or `memory`, all without any."""
+    wanted = parts or ("1", "2", "4", "pending", "memory")
+    show("| What | Webhand | Bare DBOS, polling every second | Ratio |", "| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, own_server() as server:
         folder = Path(name)
-        for count in (1, 2, 4):
-            here = folder / f"{count}"
+        for part in wanted:
+            here = folder / part
             here.mkdir()
-            rows += row(
-                f"PostgreSQL, {count} workers",
-                await ours(fresh(server), here, count),
-                await bare(fresh(server), here, count),
-            )
-        for what, url in (("SQLite", f"sqlite:///{folder / 'many.db'}"), ("PostgreSQL", fresh(server))):
-            here = folder / what
-            here.mkdir()
-            urgent = await with_many_pending(url, here)
-            took = f"{p(urgent, 0.5):.0f} / {p(urgent, 0.99):.0f} ms"
-            rows.append(f"| {what}, {PENDING:,} pending: an urgent task, created to started, p50 / p99 | {took} | | |")
-        rows.append(await memory(folder / "memory"))
-    return "\n".join(line for line in rows if line)
+            if part.isdigit():
+                mine = await ours(fresh(server), here, int(part))
+                show(*row(f"PostgreSQL, {part} workers", mine, await bare(fresh(server), here, int(part))))
+            elif part == "pending":
+                for what, url in (("SQLite", f"sqlite:///{here / 'many.db'}"), ("PostgreSQL", fresh(server))):
+                    urgent = await with_many_pending(url, here)
+                    took = f"{p(urgent, 0.5):.0f} / {p(urgent, 0.99):.0f} ms"
+                    show(f"| {what}, {PENDING:,} pending: an urgent task, created to started, p50 / p99 | {took} | | |")
+            else:
+                show(await memory(here))
+
+
+def show(*lines: str) -> None:
+    for line in lines:
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
     import structlog
 
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    print(asyncio.run(table()))
+    asyncio.run(table(*sys.argv[1:]))
