@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NAMES = ("server", "lists", "platforms", "full_engine", "mcp", "live_view")
+NAMES = ("server", "lists", "platforms", "full_engine", "mcp", "live_view", "scale", "chaos")
 
 
 def run(name: str) -> str:

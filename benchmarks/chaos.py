@@ -1,6 +1,6 @@
 """300 publishing tasks while processes are killed, frozen and restarted, on SQLite and on PostgreSQL with three workers.
 
-What the practice site saw is compared with what is stored. Not part of `make bench`:
+What the practice site saw is compared with what is stored. Takes long:
 `python -m benchmarks.chaos [tasks [sqlite|postgresql]]`.
 """
 

@@ -19,11 +19,12 @@ from agent.lite.finder import Finder
 from agent.lite.navigation import go, keep_gap
 from agent.lite.untrusted import plain
 from agent.lite.watch import Detour
-from tools.errors import AuthenticationFailed, WrongPage
+from tools.errors import AuthenticationFailed, BrowserFailed, WrongPage
 from tools.site import LoginForm
 
 CODE_SECONDS_LEFT = 3.0
 """A one-time code that is about to expire is not sent."""
+ANSWER_SECONDS = 2.0
 LOOK_SECONDS = 0.2
 REFUSED_SECONDS = 1.5
 """For so long a form may still stand there after the site has answered it."""
@@ -44,7 +45,7 @@ class Entrance:
         self._account = f"the account '{plain(login.account_name, 60)}'"
 
     async def enter(self) -> None:
-        """Logs in. Raises AuthenticationFailed, or what the site's signs mean."""
+        """Logs in. Raises AuthenticationFailed, BrowserFailed, or what the site's signs mean."""
         credentials = self._login.credentials or {}
         if not await self._at.shows(self._form.username):
             await self._open()
@@ -56,11 +57,22 @@ class Entrance:
             await self._submit()
             await self._get_in(answered)
         except PlaywrightError:
+            if not await self._browser_answers():
+                raise BrowserFailed from None  # a login that nobody refused is not to be given up
             raise AuthenticationFailed(
                 f"The login form of {self._at.watch.site.name} did not work: reconnect {self._account}"
             ) from None  # Playwright's own text holds what was typed
         finally:
             answered.close()
+
+    async def _browser_answers(self) -> bool:
+        """Whether the context still answers, whatever its page is doing."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._at.watch.page.context.cookies()
+        except (PlaywrightError, TimeoutError):
+            return False
+        return True
 
     def _check_place(self) -> None:
         """Credentials are typed on the site's own pages only."""

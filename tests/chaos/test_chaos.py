@@ -27,11 +27,11 @@ async def survived(world: Storm, tasks: int) -> None:
     assert max(world.site.counts.values()) == 1
     assert world.left == [], (outcomes, "these faults never struck: everything had ended before")
     assert outcomes["completed"] >= tasks // 3, (outcomes, world.logs())
-    assert outcomes["INTERNAL_ERROR"] == 0, (outcomes, world.logs())
+    assert outcomes["INTERNAL_ERROR"] == outcomes["AUTHENTICATION_FAILED"] == 0, (outcomes, world.logs())
 
 
 async def test_one_process_on_sqlite_survives_its_own_death_and_its_browsers(tmp_path: Path) -> None:
-    async with storm(tmp_path, tasks=20) as world:
+    async with storm(tmp_path, tasks=20, lite_slots="2") as world:
         world.left = on_sqlite(world)
         await survived(world, 20)
 
