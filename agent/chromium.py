@@ -63,6 +63,9 @@ FEATURES_OFF = (
     "OptimizationHints",
     "PaintHolding",
     "Translate",
+    # Each window loads these pages of the browser's own, which nobody sees here: three quarters of what a context costs.
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxPopup",
 )
 INHERITED = frozenset(
     (

@@ -1,4 +1,4 @@
-"""Runs the benchmarks (all, or those named) and writes their tables into benchmarks/RESULTS.md: `python -m benchmarks [name ...]`."""
+"""Runs the benchmarks (the usual ones, or those named) and writes benchmarks/RESULTS.md: `python -m benchmarks [name ...]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NAMES = ("server", "lists", "platforms", "full_engine", "mcp", "live_view", "scale", "chaos")
+USUAL = ("server", "lists", "platforms", "full_engine", "mcp", "live_view")
+LONG = ("scale", "chaos")
+"""Minutes each: only where they are named."""
+NAMES = (*USUAL, *LONG)
 
 
 def run(name: str) -> str:
@@ -34,7 +37,7 @@ def main(names: list[str]) -> None:
     path = FOLDER / "RESULTS.md"
     old = path.read_text() if path.exists() else ""
     kept = {part.partition("\n")[0].strip(): f"## {part}" for part in re.split(r"^## ", old, flags=re.MULTILINE)[1:]}
-    for name in names or NAMES:
+    for name in names or USUAL:
         kept[name] = section(name, run(name))
         print(kept[name])
         head = "# Results\n\nEach figure stands beside a named alternative that was run in the same run. `make bench` writes this file.\n\n"

@@ -38,6 +38,7 @@ from server.live.tasks import LiveSettings
 from server.live.view import Live
 from server.signing import Signer
 from storage.states import TaskState
+from tests.person import FLAGS
 from tests.server.live_stage import TASK, StagedTasks
 
 ROUNDS = 3
@@ -260,7 +261,7 @@ async def rigged(folder: Path) -> AsyncGenerator[Rig]:
         async with async_playwright() as playwright:
             shown = (await playwright.chromium.connect_over_cdp(chromium.cdp_url)).contexts[0].pages[0]
             await shown.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-            viewer = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            viewer = await playwright.chromium.launch(executable_path=path, args=FLAGS)
             urls = {"plain": f"{told['origin']}/plain", "live": told["live"]}
             yield Rig(shown, viewer, urls, told["origin"], psutil.Process(server.pid), psutil.Process(chromium.pid))
             await viewer.close()

@@ -85,7 +85,8 @@ class Results:
         found = await self._tasks.files(task, "screenshot")
         if not found:
             return None
-        data = await to_thread.run_sync(_read, self._artifacts.path(found[-1]))
+        place = await self._artifacts.local(found[-1])
+        data = await to_thread.run_sync(_read, place) if place is not None else None
         if data is None:
             return None
         return types.ImageContent(data=base64.b64encode(data).decode(), mime_type=found[-1].media_type)

@@ -13,6 +13,7 @@ from agent.installed import find_chromium
 from server.practice.faults import Faults
 from server.practice.site import serve_demo_site
 from server.practice.state import DemoSite
+from tests.person import FLAGS
 
 pytestmark = pytest.mark.anyio
 MANY_KINDS = "First line\n\nThird  line: 汉字, ünïcode, <b>not bold</b> & 'quotes' 🦆"
@@ -23,7 +24,7 @@ async def browser() -> AsyncIterator[Browser]:
     found = find_chromium(None)
     assert found, "these tests need a Chromium: webhand doctor --fix installs one"
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        chromium = await playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield chromium
         await chromium.close()
 

@@ -18,6 +18,7 @@ from agent.chromium import Chromium, find_chromium
 from server.live.tasks import LiveSettings, LiveStep
 from storage.states import TaskState
 from tests.agent.screens import becomes, driven_page
+from tests.person import FLAGS
 from tests.server.live_stage import Stage, eventually, served, staged
 from tests.server.rfb_client import TIGHT_JPEG, VncClient, vnc_over_websocket
 
@@ -52,7 +53,7 @@ async def driven(
 @pytest.fixture(scope="module")
 async def outside(playwright: Playwright) -> AsyncGenerator[Browser]:
     """The browser of the people who look."""
-    browser = await playwright.chromium.launch(executable_path=find_chromium(None), args=["--no-sandbox"])
+    browser = await playwright.chromium.launch(executable_path=find_chromium(None), args=FLAGS)
     yield browser
     await browser.close()
 

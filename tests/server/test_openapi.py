@@ -32,6 +32,7 @@ from server.rest.platforms import request_example
 from server.rest.reference import ROUTES
 from storage.states import TaskState
 from storage.tables import Account, Delivery, Task, Webhook
+from tests.person import FLAGS
 from tools.catalog import catalog
 from tools.errors import BodyTooLarge, Unauthorized
 
@@ -320,7 +321,7 @@ async def test_the_page_shows_every_operation_and_asks_no_other_server(
     assert npm.SWAGGER_UI.present(), "Swagger UI is not there: python server/npm.py"
     asked: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = await browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
         complaints: list[str] = []

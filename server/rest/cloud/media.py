@@ -94,7 +94,8 @@ async def animate(state: State, task: Task, shots: Sequence[Artifact]) -> Artifa
     old = await state["tasks"].files(task, "gif")
     gif = new_artifact(task.owner, task.id, "gif", f"{task.id}.gif", "image/gif")
     gif.step = shots[-1].step
-    await store.keep(gif, await asyncio.to_thread(drawn, [store.path(shot) for shot in shots]))
+    places = [await store.local(shot) for shot in shots]
+    await store.keep(gif, await asyncio.to_thread(drawn, [place for place in places if place is not None]))
     await store.add(gif)
     await store.remove(old)
     return gif

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.person import FLAGS
 from tests.replicas.replica import Replica
 from tests.replicas.tonghuashun import Tonghuashun
 
@@ -27,7 +28,7 @@ WAYS = {
 @pytest.fixture(scope="module")
 async def browser(chromium_path: Path) -> AsyncGenerator[Browser]:
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        running = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
         yield running
         await running.close()
 

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, async_playwright
 
 from agent.chromium import find_chromium
 from agent.engine import Assignment, Desk, NewFile, Outcome
+from tests.person import FLAGS
 from tests.server.cloud.stage import Stage, begun, picture, ran, step
 from tools.errors import AgentFailed
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 async def browser() -> AsyncGenerator[Browser]:
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=find_chromium(None), args=["--no-sandbox"])
+        chromium = await playwright.chromium.launch(executable_path=find_chromium(None), args=FLAGS)
         yield chromium
         await chromium.close()
 

@@ -11,6 +11,7 @@ from playwright.async_api import Frame, Page, async_playwright
 
 from agent.installed import find_chromium
 from server.mcp_facade.app import app_html
+from tests.person import FLAGS
 
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -44,7 +45,7 @@ async def shown(client: Client) -> AsyncGenerator[tuple[Page, Frame]]:
     chromium = find_chromium(None)
     assert chromium is not None
     async with async_playwright() as library:
-        browser = await library.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = await library.chromium.launch(executable_path=chromium, args=FLAGS)
         page = await browser.new_page()
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

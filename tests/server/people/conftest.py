@@ -12,6 +12,7 @@ from server.app import House
 from server.auth import Caller
 from server.serving import serving
 from server.settings import read_settings
+from tests.person import FLAGS
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ async def browser() -> AsyncGenerator[Browser]:
     found = find_chromium(None)
     assert found, "these tests need a Chromium: webhand doctor --fix installs one"
     async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=found)
+        opened = await playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield opened
         await opened.close()
 
