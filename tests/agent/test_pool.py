@@ -125,7 +125,6 @@ async def test_what_is_in_no_tasks_context_reaches_nothing(pool: SharedChromium)
         for url in (f"http://127.0.0.1:{trap.port}/", f"http://localhost:{trap.port}/"):
             with pytest.raises(PlaywrightError):
                 await page.goto(url)
-        await page.close()
         assert trap.heard == []
 
 
