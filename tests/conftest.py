@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,6 +28,28 @@ def pytest_configure() -> None:
         processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """An asynchronous test that takes too long is cancelled, so that its fixtures still end.
+
+    The plugin's own time-out, a little later, would interrupt the loop that all asynchronous tests share, and none could follow.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            marker = item.get_closest_marker("timeout")
+            item.obj = within(marker.args[0] if marker else 120, item.obj)
+
+
+def within(seconds: float, test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
+    """The same test, cancelled ten seconds before that time is over."""
+
+    @functools.wraps(test)
+    async def bounded(**given: Any) -> None:
+        async with asyncio.timeout(seconds - 10):
+            await test(**given)
+
+    return bounded
 
 
 @pytest.fixture(scope="session")
