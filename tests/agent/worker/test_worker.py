@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from structlog.testing import capture_logs
 
 from tests.agent.worker.shop import FileEngine, Shop, an_order, notes, open_shop, reached
@@ -266,12 +267,27 @@ async def test_a_killed_workers_task_fails_and_is_never_repeated(
     assert notes(tmp_path, "begun").count(held.id) == 1
 
 
+async def freeze(pid: int, database_url: str) -> None:
+    """Stops a process between two transactions: on SQLite nobody could write while it stands inside one."""
+    file = make_url(database_url).database if database_url.startswith("sqlite") else None
+    os.kill(pid, signal.SIGSTOP)
+    while file is not None:
+        try:
+            with closing(sqlite3.connect(file, timeout=0)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+        except sqlite3.OperationalError:
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(0.01)
+            os.kill(pid, signal.SIGSTOP)
+
+
 async def test_a_worker_that_was_stopped_past_its_lease_acts_no_more(database_url: str, tmp_path: Path) -> None:
     async with open_shop(database_url, tmp_path, begin=False) as front:
         with a_worker_process(database_url, tmp_path) as frozen:
             held = await front.ask("wait")
             await noted(tmp_path, "begun")
-            os.kill(frozen.pid, signal.SIGSTOP)
+            await freeze(frozen.pid, database_url)
             with a_worker_process(database_url, tmp_path):
                 lost = await front.until_final(held.id)
                 os.kill(frozen.pid, signal.SIGCONT)
