@@ -251,10 +251,12 @@ def cold(command: list[str], answered: Callable[[subprocess.Popen[str], Path], N
             stderr=subprocess.DEVNULL,
             text=True,
         ) as process:
-            answered(process, Path(folder))
-            took = time.perf_counter() - begun
-            process.terminate()
-            process.communicate()
+            try:
+                answered(process, Path(folder))
+                took = time.perf_counter() - begun
+            finally:
+                process.terminate()  # else leaving Popen would wait for a server that nobody ends
+                process.communicate()
     return took
 
 
@@ -264,7 +266,14 @@ def serve_answers(process: subprocess.Popen[str], folder: Path) -> None:
         if process.poll() is not None:
             raise RuntimeError("webhand serve ended")
         time.sleep(0.005)
-    httpx.get(json.loads(note.read_text())["url"] + "/readyz").raise_for_status()
+    httpx.get(json.loads(note.read_text())["url"] + "/healthz").raise_for_status()
+
+
+def worker_ready(process: subprocess.Popen[str], folder: Path) -> None:
+    serve_answers(process, folder)
+    url = json.loads((folder / "server.json").read_text())["url"]
+    while httpx.get(f"{url}/readyz").status_code != 200:
+        time.sleep(0.005)
 
 
 def mcp_answers(process: subprocess.Popen[str], _folder: Path) -> None:
@@ -280,11 +289,13 @@ async def colds() -> list[str]:
     """Start-up, and Python's own start with the web framework imported as the yardstick."""
     bare = p50([cold_import() for _ in range(3)])
     serve = p50([cold([WEBHAND, "serve"], serve_answers) for _ in range(3)])
+    works = p50([cold([WEBHAND, "serve"], worker_ready) for _ in range(3)])
     mcp = p50([cold([WEBHAND, "mcp"], mcp_answers) for _ in range(3)])
     yardstick = "python -c 'import starlette, uvicorn, sqlmodel, mcp'"
     return [
-        row("webhand serve ready", serve, bare, yardstick, "s"),
-        row("webhand mcp, first answer", mcp, bare, yardstick, "s"),
+        row("webhand serve answers (goal 2 s)", serve, bare, yardstick, "s"),
+        row("webhand serve, its worker too", works, bare, yardstick, "s"),
+        row("webhand mcp, first answer (goal 1 s)", mcp, bare, yardstick, "s"),
     ]
 
 
