@@ -6,9 +6,9 @@ import html
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import quote, quote_plus
 
 import pyotp
@@ -24,9 +24,10 @@ def mapped(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {change(str(key)): mapped(item, change) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON of any shape
+        pairs = cast("Mapping[Any, Any]", value).items()
+        return {change(str(key)): mapped(item, change) for key, item in pairs}
     if isinstance(value, list | tuple):
-        return [mapped(item, change) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON of any shape
+        return [mapped(item, change) for item in cast("Sequence[Any]", value)]
     return value
 
 

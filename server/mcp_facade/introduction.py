@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 PATH = Path(__file__).with_name("introduction.json")
 Json = dict[str, Any]
@@ -32,7 +32,7 @@ def answer(request: Mapping[str, Any]) -> Json | None:
     result: Any = known["discover"]
     if request["method"] == "initialize":
         versions: dict[str, Any] = known["initialize"]
-        wanted: object = params.get("protocolVersion")  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]  # any JSON
+        wanted = cast("Json", params).get("protocolVersion")
         result = versions[wanted if isinstance(wanted, str) and wanted in versions else max(versions)]
         result["serverInfo"]["version"] = version("webhand")
     return {"jsonrpc": "2.0", "id": request["id"], "result": result}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 Loc = tuple[str | int, ...]
 
@@ -15,12 +15,12 @@ def unstorable(given: Any) -> Iterator[Loc]:
     while waiting:  # not by recursion: JSON may be nested deeper than Python likes
         loc, value = waiting.pop()
         if isinstance(value, Mapping):
-            for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]  # any JSON
+            for key, item in cast("Mapping[Any, Any]", value).items():
                 if not storable(key):
                     yield loc
-                waiting.append(((*loc, str(key)), item))  # pyright: ignore[reportUnknownArgumentType]  # any JSON
+                waiting.append(((*loc, str(key)), item))
         elif isinstance(value, list):
-            waiting.extend(((*loc, place), item) for place, item in enumerate(value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # any JSON
+            waiting.extend(((*loc, place), item) for place, item in enumerate(cast("list[Any]", value)))
         elif not storable(value):
             yield loc
 
