@@ -136,7 +136,7 @@ async def work_until_stopped(settings: Settings) -> None:
 
 
 async def stopped(stop: asyncio.Event, house: House) -> None:
-    """Waits until somebody wants the end, or until whoever carries tasks out had to give up."""
+    """Waits until somebody wants the end, or until whoever carries tasks out had to give up: then raises why."""
     ends: set[asyncio.Task[Any]] = {asyncio.create_task(stop.wait())}
     if house.workshop is not None:
         ends.add(asyncio.create_task(house.workshop.over.wait()))
@@ -144,6 +144,8 @@ async def stopped(stop: asyncio.Event, house: House) -> None:
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     for end in ends:
         end.cancel()
+    if house.workshop is not None and house.workshop.failure is not None:
+        raise house.workshop.failure
 
 
 @contextlib.contextmanager

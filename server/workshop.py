@@ -63,18 +63,20 @@ class Workshop:
     """None before it is open."""
     opened: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     over: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    """Set when it is closed, or could not be opened: `running` raises why."""
+    """Set when it is closed, or could not be opened."""
+    failure: Exception | None = field(default=None, init=False)
+    """What kept it from opening."""
 
     @asynccontextmanager
     async def running(self, after: Awaitable[object]) -> AsyncGenerator[None]:
-        """Opens, when something else that starts is done, and closes at the end. Raises what kept it from opening."""
+        """Opens, when something else that starts is done, and closes at the end. Whoever serves looks at `over` and `failure`."""
         closing = asyncio.Event()
         living = asyncio.create_task(self._live(after, closing), name="workshop")
         try:
             yield
         finally:
             closing.set()
-            await living
+            await asyncio.gather(living, return_exceptions=True)
 
     async def outgrown(self) -> None:
         """Returns when a newer Webhand has changed the database: this process has nothing more to do."""
@@ -89,6 +91,10 @@ class Workshop:
             async with contextlib.AsyncExitStack() as stack:
                 await self._open(stack)
                 await closing.wait()
+        except Exception as error:
+            self.failure = error
+            _log.error("workshop.failed", error=str(error), kind=type(error).__name__)  # whoever serves shows it
+            raise
         finally:
             self.over.set()
 

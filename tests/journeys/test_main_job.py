@@ -148,3 +148,13 @@ def test_a_wrong_setting_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None
     assert done.returncode == 2
     assert done.stderr.startswith("WEBHAND_LEASE:")
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_whose_engines_cannot_open_ends_with_the_reason(tmp_path: Path) -> None:
+    settings = {"WEBHAND_DATA": str(tmp_path), "WEBHAND_PORT": "0", "WEBHAND_AD_HOSTS": "/nowhere"}
+    ended = subprocess.run(
+        [WEBHAND, "serve"], env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 2
+    assert "WEBHAND_AD_HOSTS: /nowhere cannot be read" in ended.stderr
+    assert "Traceback" not in ended.stderr
