@@ -109,6 +109,8 @@ class Worker:
         self._engines = engines
         self._running: dict[str, Run] = {}
         self._busy: dict[EngineName, int] = dict.fromkeys(engines, 0)
+        self._claiming = asyncio.Lock()
+        """Held while a row is claimed but not yet in `_running`: the audit of strays must not look in between."""
         self._beaten = time.monotonic()
         self._draining = False
         self.outgrown = asyncio.Event()
@@ -126,7 +128,7 @@ class Worker:
         await self._reap()
         self._jobs = [
             asyncio.create_task(self._for_ever(work), name=f"worker {work.__name__}")
-            for work in (self._claim_loop, self._beat_loop, self._signal_loop)
+            for work in (self._claim_loop, self._beat_loop, self._fence_loop, self._signal_loop)
         ]
 
     async def _compare_versions(self) -> None:
@@ -182,12 +184,18 @@ class Worker:
         await asyncio.Event().wait()
 
     async def _claim(self, engine: EngineName) -> bool:
-        task = await self._runs.claim(self.id, engine, everywhere=self._settings.everywhere.get(engine))
-        if task is None:
-            return False
-        self._busy[engine] += 1
-        job = asyncio.create_task(self._carry_out(task, engine), name=f"task {task.id}")
-        self._running[task.id] = Run(task, job)
+        if not self.holds_lease():
+            return False  # just woken, or cut off from the database: what it took now could not act
+        async with self._claiming:
+            task = await self._runs.claim(self.id, engine, everywhere=self._settings.everywhere.get(engine))
+            if task is None:
+                return False
+            if not self.holds_lease():  # stopped while the database answered
+                await self._runs.give_back(task)
+                return False
+            self._busy[engine] += 1
+            job = asyncio.create_task(self._carry_out(task, engine), name=f"task {task.id}")
+            self._running[task.id] = Run(task, job)
         job.add_done_callback(lambda _job: self._done(task.id, engine))
         return True
 
@@ -198,14 +206,23 @@ class Worker:
 
     async def _beat_loop(self) -> None:
         while True:
-            if self._running and not self.holds_lease():
-                # Stopped, starved, or cut off from the database: others may have given our tasks up. Nothing may act any more.
-                _log.error("worker.lease_lost", tasks=len(self._running))
-                for run in list(self._running.values()):
-                    self._end(run, "lease")
             await self._beat()
             await self._reap()
             await asyncio.sleep(self._settings.beat)
+
+    async def _fence_loop(self) -> None:
+        """Apart from the beats, which stand still while the database is away."""
+        while True:
+            self._fence()
+            await asyncio.sleep(self._settings.beat)
+
+    def _fence(self) -> None:
+        """Ends what runs here when others may have given it up: stopped, starved, or cut off from the database."""
+        lost = [run for run in self._running.values() if run.ended_by is None]
+        if lost and not self.holds_lease():
+            _log.error("worker.lease_lost", tasks=len(lost))
+            for run in lost:
+                self._end(run, "lease")
 
     async def _beat(self) -> None:
         if not self._draining and await self._database.outgrown():
@@ -219,12 +236,14 @@ class Worker:
         )
         begun = time.monotonic()
         await self._runs.beat(row)
+        self._fence()  # a beat that came too late does not give back what was lost before it
         self._beaten = begun
 
     async def _reap(self) -> None:
         lost = await self._runs.reap(self._settings.lease, lost_error, reaper=self.id)
-        held = {task_id for task_id, _, _ in await self._runs.signals(self.id)}
-        strays = [task_id for task_id in held if task_id not in self._running]
+        async with self._claiming:
+            held = {task_id for task_id, _, _ in await self._runs.signals(self.id)}
+            strays = [task_id for task_id in held if task_id not in self._running]
         if strays:
             lost += await self._runs.drop(self.id, strays, lost_error)
         if lost:

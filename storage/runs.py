@@ -66,6 +66,22 @@ class RunStore:
         tell(session, task.id)
         return task
 
+    async def give_back(self, task: Task) -> bool:
+        """Makes a claimed task pending again, before anything of it has begun."""
+        async with self._database.writing() as session:
+            held = await self._held(session, task)
+            if held is None:
+                return False
+            if held.cancel_wanted:
+                await self._finish(session, held, TaskState.CANCELLED, {})
+                return True
+            held.state, held.worker_id, held.token = TaskState.PENDING, None, None
+            held.started_at, held.progress_word = None, "queued"
+            await session.flush()
+            await self._outbox.ready(session, held)
+            tell(session, task.id)
+        return True
+
     async def _held_everywhere(self, session: AsyncSession, engine: str) -> int:
         if not self._database.sqlite:
             await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"claim {engine}"))))

@@ -30,7 +30,8 @@ _ENDS = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.TIMEOUT, Tas
 FOLLOWS: dict[TaskState, frozenset[TaskState]] = {
     # A pending task fails or times out only by upkeep: its account vanished, or nobody could ever run it.
     TaskState.PENDING: frozenset({TaskState.PROCESSING, TaskState.PAUSED, TaskState.CANCELLED, TaskState.FAILED}),
-    TaskState.PROCESSING: _ENDS | {TaskState.PAUSED},
+    # A worker that lost its lease while it claimed gives the task back: nothing of it had begun.
+    TaskState.PROCESSING: _ENDS | {TaskState.PAUSED, TaskState.PENDING},
     # A task that waits for approval was never claimed: approving makes it pending again.
     TaskState.PAUSED: _ENDS | {TaskState.PROCESSING, TaskState.PENDING},
     TaskState.COMPLETED: frozenset(),

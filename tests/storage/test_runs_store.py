@@ -30,10 +30,37 @@ async def claimed(runs: RunStore, engine: str = "lite", worker: str = "worker") 
     return task
 
 
+async def stored(tasks: TaskStore, task_id: str) -> Task:
+    task = await tasks.get(task_id)
+    assert task is not None
+    return task
+
+
 async def test_a_task_is_claimed_once(tasks: TaskStore, runs: RunStore, task: MakeTask) -> None:
     await tasks.add(task())
     got = await asyncio.gather(*(runs.claim(f"worker-{number}", "lite") for number in range(6)))
     assert len([row for row in got if row is not None]) == 1
+
+
+async def test_a_claimed_task_that_has_not_begun_can_be_given_back(
+    tasks: TaskStore, runs: RunStore, task: MakeTask
+) -> None:
+    await tasks.add(task(id="first"))
+    taken = await claimed(runs)
+    assert await runs.give_back(taken)
+    assert not await runs.complete(taken, {"output": "done"})
+    again = await claimed(runs, worker="another")
+    assert (again.id, again.token != taken.token) == ("first", True)
+
+
+async def test_a_task_whose_cancel_was_wanted_meanwhile_is_cancelled_instead_of_given_back(
+    tasks: TaskStore, runs: RunStore, task: MakeTask
+) -> None:
+    await tasks.add(task(id="first"))
+    taken = await claimed(runs)
+    await tasks.cancel("first")
+    assert await runs.give_back(taken)
+    assert (await stored(tasks, "first")).state is TaskState.CANCELLED
 
 
 async def test_the_urgent_come_first_and_then_the_oldest(tasks: TaskStore, runs: RunStore, task: MakeTask) -> None:

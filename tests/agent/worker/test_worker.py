@@ -295,3 +295,17 @@ async def test_a_worker_that_was_stopped_past_its_lease_acts_no_more(database_ur
     assert (lost.error or {}).get("code") == "INTERRUPTED"
     assert following.state == "completed"
     assert notes(tmp_path, "acted") == [following.id]
+
+
+async def test_a_worker_without_its_lease_takes_nothing_until_it_has_shown_itself_again(
+    database_url: str, tmp_path: Path
+) -> None:
+    """What it took while it cannot act would only end as interrupted, although another worker could have done it."""
+    async with open_shop(database_url, tmp_path, begin=False) as shop:
+        worker = shop.worker
+        asked = await shop.ask("done")
+        worker._beaten -= 3600
+        assert not await worker._claim("lite")
+        await worker._beat()
+        assert await worker._claim("lite")
+        assert (await shop.until_final(asked.id)).state == "completed"
