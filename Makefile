@@ -21,7 +21,7 @@ serve: $(VENV)/.ready chromium ## Serve REST, MCP, live views and pages
 	@$(BIN)/webhand serve
 
 test: $(VENV)/.ready-dev chromium ## Set everything up and run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4
 
 check: $(VENV)/.ready-dev ## Lint, types, import contracts, fresh documents, wheel contents
 	$(BIN)/ruff check .

@@ -79,7 +79,7 @@ class Queue:
         _register("webhand_delivery", on_delivery)
         _register("webhand_schedule", on_schedule)
         _register("webhand_upkeep", on_upkeep)
-        async with self._database.quiet():
+        async with self._database.alone():
             DBOS.launch()  # on this loop, which its workflows are to run on; it takes the file's write lock
         self._working = True
         for queue in (_TASKS, _ERRANDS):

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
@@ -22,7 +22,6 @@ from agent.orders import Orders
 from agent.ownership import reap_orphans
 from agent.queue import Queue
 from agent.sender import Sender
-from agent.worker import Worker, WorkerSettings
 from server.schedules import ScheduleService
 from server.settings import Settings
 from server.upkeep import Upkeep
@@ -36,6 +35,9 @@ from storage.runs import RunStore
 from storage.vault import Vault
 from storage.webhooks import WebhookStore
 from tools.catalog import Catalog
+
+if TYPE_CHECKING:
+    from agent.worker import Worker, WorkerSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -99,7 +101,8 @@ class Workshop:
             self.over.set()
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> None:
-        from server.engines import build_engines, warm_up  # only a process that works pays for the engines' imports
+        from agent.worker import Worker  # only a process that works pays for these imports, and only once it answers
+        from server.engines import build_engines, warm_up  # as above
 
         self.run_folder.mkdir(mode=0o700, exist_ok=True)
         reaped = await asyncio.to_thread(reap_orphans, self.run_folder)
@@ -139,6 +142,8 @@ class Workshop:
         return Orders(self.catalog, self.vault, self.accounts, self.profiles, self.artifacts, proxies)
 
     def _worker_settings(self) -> WorkerSettings:
+        from agent.worker import WorkerSettings  # as above
+
         settings = self.settings
         return WorkerSettings(
             folder=self.run_folder / "tasks",

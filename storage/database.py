@@ -39,10 +39,8 @@ class Database:
         self.url: URL = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.changes = Changes()
-        self._writers = 0
-        self._open, self._idle = asyncio.Event(), asyncio.Event()
-        self._open.set()
-        self._idle.set()
+        self._turn = asyncio.Lock()
+        """SQLite has one writer at a time. Those of this process queue up here: SQLite's own waiting is sleeping and trying again."""
         driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+psycopg"
         self._engine: AsyncEngine = create_async_engine(
             self.url.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=not self.sqlite
@@ -82,7 +80,7 @@ class Database:
 
         Whoever follows a topic that was told in it (`tell`) wakes after the commit, in every process.
         """
-        async with self._counted(), _transaction(self._engine) as session:
+        async with self.alone(), _transaction(self._engine) as session:
             yield session
             told: set[str] = session.info.get("told", set[str]())
             if not self.sqlite:
@@ -99,30 +97,17 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def quiet(self) -> AsyncGenerator[None]:
-        """No transaction of this process changes rows meanwhile; those that want to wait.
+    async def alone(self) -> AsyncGenerator[None]:
+        """No other transaction of this process changes rows of the SQLite file meanwhile. PostgreSQL has many writers at once.
 
-        For a library that writes to the same SQLite file on the event loop: it would wait for the lock of a transaction that
-        cannot end while the loop waits.
+        Also for a library that writes to the file on the event loop: it would wait for the lock of a transaction that cannot end
+        while the loop waits.
         """
-        self._open.clear()
-        try:
-            await self._idle.wait()
+        if not self.sqlite:
             yield
-        finally:
-            self._open.set()
-
-    @asynccontextmanager
-    async def _counted(self) -> AsyncGenerator[None]:
-        await self._open.wait()
-        self._writers += 1
-        self._idle.clear()
-        try:
+            return
+        async with self._turn:
             yield
-        finally:
-            self._writers -= 1
-            if not self._writers:
-                self._idle.set()
 
     async def answers(self) -> bool:
         """Whether it can be reached right now."""

@@ -6,9 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from jsonschema import Draft202012Validator, SchemaError
-from jsonschema.validators import validator_for
-
 _TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 _LONGEST = 64_000
 _DEEPEST = 32
@@ -56,6 +53,9 @@ def is_schema(shape: Mapping[str, Any]) -> bool:
 
 def checked(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema, if it is a valid one that needs nothing from elsewhere. Raises ValueError."""
+    from jsonschema import Draft202012Validator, SchemaError  # most requests, and every start, do without it
+    from jsonschema.validators import validator_for
+
     for reference in references(schema):
         if not reference.startswith("#"):
             message = "must not refer to other documents: '$ref' begins with '#'"

@@ -27,7 +27,9 @@ def remains(stage: Stage) -> set[str]:
     kept = {pid for pair in ready for pid in (pair.chromium.pid, pair.runner.process.pid)}
     children = psutil.Process().children()
     zygotes = [one for one in children if "agent.full.zygote" in one.cmdline()]
-    browsers = [one for one in children if one.pid not in kept and "chrom" in one.name()]
+    # Other tests of this process may have browsers of their own.
+    mine = [one for one in children if str(stage.folder) in " ".join(one.cmdline())]
+    browsers = [one for one in mine if one.pid not in kept and "chrom" in one.name()]
     runners = [one for zygote in zygotes for one in zygote.children() if one.pid not in kept]
     below = {one for browser in browsers for one in family(browser.pid)}
     folders = {path.name for path in (stage.folder / "run").iterdir()} - {

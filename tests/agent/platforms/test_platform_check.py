@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from agent.engine import Assignment, Login, Options
 from agent.lite.engine import LiteEngine
 from agent.lite.inspector import Inspection
-from server.commands.platforms import QuietDesk, forget
+from server.checking import QuietDesk, forget
 from server.commands.root import app
 from storage.accounts import AccountStore
 from storage.database import Database
