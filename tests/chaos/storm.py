@@ -26,6 +26,7 @@ from server.practice.site import serve_demo_site
 from server.practice.state import DemoSite
 from tests.chaos.postgres import Server
 from tests.server.webhooks.house import Receiver, receiving
+from tests.web import caller
 
 PRACTICE = "https://practice.webhand.example"
 WEBHAND = str(Path(sys.executable).with_name("webhand"))
@@ -135,7 +136,7 @@ class Storm:
         while True:
             assert member.running.poll() is None, member.log.read_text()[-3000:]
             with suppress(httpx.TransportError, OSError, ValueError):
-                async with httpx.AsyncClient(timeout=5) as client:
+                async with caller(timeout=5) as client:
                     if (await client.get(f"{self.base}/healthz")).status_code == 200:
                         return
             await asyncio.sleep(_LOOK_S)
@@ -145,7 +146,7 @@ class Storm:
         while True:
             with suppress(httpx.TransportError, OSError, ValueError):
                 headers = {"Authorization": f"Bearer {self.key}"} | given.pop("headers", {})
-                async with httpx.AsyncClient(base_url=self.base, timeout=40) as client:
+                async with caller(base_url=self.base, timeout=40) as client:
                     answer = await client.request(method, path, headers=headers, **given)
                 given["headers"] = {name: value for name, value in headers.items() if name != "Authorization"}
                 if answer.status_code < 500:

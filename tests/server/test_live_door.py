@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -19,6 +18,7 @@ from server.live.tasks import LiveSettings
 from server.signing import hide_tokens
 from storage.states import TaskState
 from tests.server.live_stage import TASK, Stage, staged
+from tests.web import caller
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,7 @@ async def refused(url: str, origin: str | None = None) -> int:
 
 
 async def test_the_page_is_guarded_by_its_headers(stage: Stage) -> None:
-    async with httpx.AsyncClient() as client:
+    async with caller() as client:
         answer = await client.get(stage.url())
     assert answer.status_code == 200
     policy = answer.headers["content-security-policy"]
@@ -80,7 +80,7 @@ async def test_a_link_that_is_no_good_opens_nothing(stage: Stage, broken: str) -
         "other task": stage.signer.sign("live", "task_2", expires=later, rights=["control"]),
     }[broken]
     base = f"{stage.origin}/live/{token}"
-    async with httpx.AsyncClient() as client:
+    async with caller() as client:
         page = await client.get(base)
         assert page.status_code == 404
         assert "not valid any more" in page.text
@@ -110,7 +110,7 @@ async def test_a_watching_link_can_neither_control_nor_stop(stage: Stage) -> Non
         stage.tasks.turn(message="seen")
         await socket.recv()
     assert stage.tasks.calls == []
-    async with httpx.AsyncClient() as client:
+    async with caller() as client:
         base = stage.url(control=False)
         assert (await client.put(f"{base}/files?name=a", content=b"x")).status_code == 403
         assert (await client.post(f"{base}/vnc")).status_code == 403
@@ -136,14 +136,14 @@ async def test_nonsense_from_the_page_is_ignored(stage: Stage) -> None:
 
 
 async def test_files_come_from_the_person_in_control_alone(stage: Stage) -> None:
-    async with httpx.AsyncClient() as client:
+    async with caller() as client:
         answer = await client.put(f"{stage.url()}/files?name=a&seat={'s' * 20}", content=b"x")
     assert answer.status_code == 403
 
 
 async def test_files_are_limited_and_their_names_harmless(stage: Stage, tmp_path: Path) -> None:
     seat = "s" * 20
-    async with connect(f"{stage.socket_url('news')}?seat={seat}") as socket, httpx.AsyncClient() as client:
+    async with connect(f"{stage.socket_url('news')}?seat={seat}") as socket, caller() as client:
         await socket.send('{"do":"take"}')
         while '"phase":"held"' not in str(await asyncio.wait_for(socket.recv(), 5)):
             pass
@@ -157,7 +157,7 @@ async def test_files_are_limited_and_their_names_harmless(stage: Stage, tmp_path
 
 async def test_the_state_is_told_once_too(stage: Stage) -> None:
     stage.tasks.turn(TaskState.COMPLETED, output="All done.")
-    async with httpx.AsyncClient() as client:
+    async with caller() as client:
         told = (await client.get(f"{stage.url()}/state")).json()
     assert told["task"]["state"] == "completed"
     assert told["task"]["ended"] is True
@@ -172,7 +172,7 @@ async def test_rfb_is_refused_after_the_end(stage: Stage) -> None:
 
 async def test_the_log_can_be_kept_free_of_tokens(stage: Stage, lines: Lines) -> None:
     token = stage.url().rpartition("/")[2]
-    async with httpx.AsyncClient() as client:
+    async with caller() as client:
         await client.get(f"{stage.origin}/live/{token}")
     async with connect(f"{stage.origin.replace('http', 'ws', 1)}/live/{token}/news", subprotocols=[Subprotocol("x")]):
         pass

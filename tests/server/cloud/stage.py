@@ -26,6 +26,7 @@ from server.state import State
 from storage.ids import mint
 from storage.runs import RunStore
 from storage.tables import Task
+from tests.web import caller
 
 Act = Callable[[Assignment, Desk], Awaitable[Outcome]]
 API = "/api/v1"
@@ -99,7 +100,7 @@ class Stage:
     def client(self, secret: str | None = None) -> httpx.AsyncClient:
         """A client with that key."""
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-        return httpx.AsyncClient(base_url=f"{self.origin}{API}", headers=headers, timeout=30, trust_env=False)
+        return caller(base_url=f"{self.origin}{API}", headers=headers, timeout=30)
 
     async def task(self, task_id: str) -> Task:
         """The row."""

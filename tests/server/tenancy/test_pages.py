@@ -18,6 +18,7 @@ from server.dashboard.routes import dashboard_routes
 from tests.server.mcp.client import connected
 from tests.server.tenancy.conftest import ALICE, BOB, SCOPES, Two
 from tests.server.tenancy.estate import rows
+from tests.web import caller
 
 pytestmark = pytest.mark.anyio
 VERBS = {
@@ -31,9 +32,7 @@ TAMPERED = "x" * 43
 @asynccontextmanager
 async def browser(two: Two, secret: str | None) -> AsyncGenerator[httpx.AsyncClient]:
     """Somebody at the pages, logged in with the key."""
-    async with httpx.AsyncClient(
-        base_url=two.stage.origin, headers={"Origin": two.stage.origin}, trust_env=False
-    ) as opened:
+    async with caller(base_url=two.stage.origin, headers={"Origin": two.stage.origin}) as opened:
         if secret is not None:
             assert (await opened.post("/login", data={"key": secret})).status_code == 303
         yield opened
