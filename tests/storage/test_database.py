@@ -34,8 +34,8 @@ def ours(name: str | None, kind: str, _parents: Any) -> bool:
     return kind != "table" or name in SQLModel.metadata.tables
 
 
-def test_every_revision_leads_to_exactly_the_tables_of_the_code(database_url: str, tmp_path: Path) -> None:
-    url = make_url(database_url)
+def test_every_revision_leads_to_exactly_the_tables_of_the_code(new_database_url: str, tmp_path: Path) -> None:
+    url = make_url(new_database_url)
     engine = create_engine(url.set(drivername="sqlite" if url.get_backend_name() == "sqlite" else "postgresql+psycopg"))
     assert tmp_path.is_dir()
     with engine.begin() as connection:
@@ -46,8 +46,8 @@ def test_every_revision_leads_to_exactly_the_tables_of_the_code(database_url: st
     engine.dispose()
 
 
-def test_tasks_of_an_older_webhand_are_counted(database_url: str, task: Callable[..., Task]) -> None:
-    url = make_url(database_url)
+def test_tasks_of_an_older_webhand_are_counted(new_database_url: str, task: Callable[..., Task]) -> None:
+    url = make_url(new_database_url)
     engine = create_engine(url.set(drivername="sqlite" if url.get_backend_name() == "sqlite" else "postgresql+psycopg"))
     with engine.begin() as connection:
         upgrade(connection, "0001")
@@ -65,8 +65,8 @@ def test_tasks_of_an_older_webhand_are_counted(database_url: str, task: Callable
     engine.dispose()
 
 
-async def test_two_processes_may_open_a_new_database_at_once(database_url: str) -> None:
-    pair = Database(database_url), Database(database_url)
+async def test_two_processes_may_open_a_new_database_at_once(new_database_url: str) -> None:
+    pair = Database(new_database_url), Database(new_database_url)
     await asyncio.gather(*(one.open() for one in pair))
     assert [await one.answers() for one in pair] == [True, True]
     for one in pair:
