@@ -1,17 +1,18 @@
 # Webhand with its Chromium, run by an ordinary user. Chromium's own sandbox stays on where the host allows user namespaces
 # (docker run --security-opt seccomp=unconfined, or a seccomp profile that allows clone with CLONE_NEWUSER); elsewhere set WEBHAND_SANDBOX=off.
-FROM python:3.12-slim-bookworm AS build
+FROM debian:bookworm-slim AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates python3-venv
 WORKDIR /src
 COPY requirements/bootstrap.txt requirements/node.txt requirements/runtime.txt requirements/
-RUN python -m venv /venv \
+RUN python3 -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements/bootstrap.txt -r requirements/node.txt \
     && /venv/bin/uv pip install --no-cache --python /venv/bin/python --require-hashes -r requirements/runtime.txt
 COPY . .
 RUN /venv/bin/uv pip install --no-cache --python /venv/bin/python --no-deps --no-build-isolation .
 
-FROM python:3.12-slim-bookworm
+FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends chromium fonts-noto-cjk tini \
+    && apt-get install --yes --no-install-recommends ca-certificates chromium fonts-noto-cjk python3 tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 webhand \
     && install --directory --owner webhand --mode 0700 /data

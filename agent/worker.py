@@ -1,15 +1,11 @@
-"""Claims tasks, keeps their deadlines and heartbeats, picks the engine, and turns failures into codes.
-
-The one place with broad excepts: whatever an engine or a page does, a claimed task ends in a state and the worker goes on.
-"""
+"""Claims tasks, shows that it lives, buries the dead, and fences itself: what becomes of a claimed task is in `run`."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
+import math
 import os
 import secrets
-import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -18,36 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
-from agent import metrics, tracing
-from agent.desk import Deadline, Desk
-from agent.engine import Assignment, Engine, EngineName, NewFile, Outcome, Window
+from agent.endings import lost_error
+from agent.engine import Engine, EngineName, Window
 from agent.orders import Orders
-from agent.recorder import Recorder
+from agent.run import Means, Run
 from storage.accounts import AccountStore
-from storage.artifacts import ArtifactStore, new_artifact
+from storage.artifacts import ArtifactStore
 from storage.changes import QUEUE
-from storage.database import Database, persistently
+from storage.database import Database
 from storage.runs import RunStore
-from storage.tables import Task, now
 from storage.tables import Worker as WorkerRow
 from storage.vault import Vault
-from tools.errors import (
-    AccountSuspended,
-    AuthenticationFailed,
-    BrowserFailed,
-    Failure,
-    Internal,
-    Interrupted,
-    OutcomeUncertain,
-    PlatformError,
-    TimedOut,
-)
-from tools.site import Site
 
 _log = structlog.get_logger(__name__)
-_FINISH_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +51,6 @@ class WorkerSettings:
     address: str | None = None
 
 
-@dataclass
-class Run:
-    """One claimed task that runs here."""
-
-    task: Task
-    job: asyncio.Task[None]
-    desk: Desk | None = None
-    recorder: Recorder | None = None
-    ended_by: str | None = None
-    """Why its job was cancelled: cancel, shutdown or lease."""
-
-
 class Worker:
     """Carries tasks out in this process."""
 
@@ -102,16 +70,25 @@ class Worker:
         self._settings = settings
         self._database = database
         self._runs = runs
-        self._accounts = accounts
-        self._artifacts = artifacts
-        self._vault = vault
-        self._orders = orders
-        self._engines = engines
+        self._means = Means(
+            folder=settings.folder,
+            human_wait=settings.human_wait,
+            fallback=settings.fallback,
+            changes=database.changes,
+            runs=runs,
+            accounts=accounts,
+            artifacts=artifacts,
+            vault=vault,
+            orders=orders,
+            engines=engines,
+            lease_holds=self.holds_lease,
+            on_window=self._show,
+        )
         self._running: dict[str, Run] = {}
         self._busy: dict[EngineName, int] = dict.fromkeys(engines, 0)
         self._claiming = asyncio.Lock()
         """Held while a row is claimed but not yet in `_running`: the audit of strays must not look in between."""
-        self._beaten = time.monotonic()
+        self._beaten = -math.inf
         self._draining = False
         self.outgrown = asyncio.Event()
         """Set when the database has become a newer Webhand's: what runs may end, and nothing new is taken."""
@@ -145,7 +122,7 @@ class Worker:
             _log.info("worker.draining", tasks=len(running), seconds=grace)
             await asyncio.wait(running, timeout=grace)
         for run in list(self._running.values()):
-            self._end(run, "shutdown")
+            run.end("shutdown")
         if self._running:
             await asyncio.wait([run.job for run in self._running.values()])
         for job in self._jobs:
@@ -177,13 +154,14 @@ class Worker:
     async def _claim_loop(self) -> None:
         with self._database.changes.follow(QUEUE) as follower:
             while not self._draining:
-                for engine in self._engines:
-                    while self._busy[engine] < self._settings.slots.get(engine, 0) and await self._claim(engine):
+                for engine in self._means.engines:
+                    while self._busy[engine] < self._settings.slots.get(engine, 0) and await self.claim(engine):
                         pass
                 await follower.changed(self._settings.look)
         await asyncio.Event().wait()
 
-    async def _claim(self, engine: EngineName) -> bool:
+    async def claim(self, engine: EngineName) -> bool:
+        """Takes the next task of the engine and begins to carry it out. False: there is none, or this worker must not act."""
         if not self.holds_lease():
             return False  # just woken, or cut off from the database: what it took now could not act
         async with self._claiming:
@@ -194,9 +172,8 @@ class Worker:
                 await self._runs.give_back(task)
                 return False
             self._busy[engine] += 1
-            job = asyncio.create_task(self._carry_out(task, engine), name=f"task {task.id}")
-            self._running[task.id] = Run(task, job)
-        job.add_done_callback(lambda _job: self._done(task.id, engine))
+            self._running[task.id] = run = Run(task, engine, self._means)
+        run.job.add_done_callback(lambda _job: self._done(task.id, engine))
         return True
 
     def _done(self, task_id: str, engine: EngineName) -> None:
@@ -222,7 +199,7 @@ class Worker:
         if lost and not self.holds_lease():
             _log.error("worker.lease_lost", tasks=len(lost))
             for run in lost:
-                self._end(run, "lease")
+                run.end("lease")
 
     async def _beat(self) -> None:
         if not self._draining and await self._database.outgrown():
@@ -258,210 +235,14 @@ class Worker:
                 for task_id, cancel_wanted, pause_wanted in await self._runs.signals(self.id):
                     run = self._running.get(task_id)
                     if run is not None and cancel_wanted:
-                        self._end(run, "cancel")
-                    elif run is not None and run.desk is not None and pause_wanted:
-                        run.desk.pause_wanted.set()
-
-    @staticmethod
-    def _end(run: Run, why: str) -> None:
-        if run.ended_by is None:
-            run.ended_by = why
-            run.job.cancel()
-
-    # -- one task -------------------------------------------------------------------------------------------------------
-
-    async def _carry_out(self, task: Task, engine: EngineName) -> None:
-        with tracing.of_task(task) as span:
-            await self._carry_through(task, engine)
-            if task.error is not None:
-                tracing.failed(span, str(task.error["code"]))
-
-    async def _carry_through(self, task: Task, engine: EngineName) -> None:
-        log = _log.bind(task=task.id, platform=task.platform, tool=task.tool, engine=engine)
-        log.info("task.started")
-        metrics.started(task)
-        folder = self._settings.folder / task.id
-        site: Site | None = None
-        try:
-            folder.mkdir(mode=0o700, parents=True)
-            assignment = await persistently(lambda: self._orders.assignment(task, folder), self.holds_lease)
-            site = assignment.site
-            outcome = await self._run(task, engine, assignment)
-            finish = await self._completed(task, assignment, outcome)
-        except asyncio.CancelledError:
-            finish = self._cancelled(task)
-        except Failure as failure:
-            finish = await self._failed(task, uncertain(task, failure))
-        except Exception as error:  # a defect of ours or of an engine: the task must end all the same
-            log.exception("task.broke", error=type(error).__name__)
-            cut_off = isinstance(error, DBAPIError) and not self.holds_lease()
-            finish = await self._failed(task, uncertain(task, Interrupted() if cut_off else broken(error)))
-        finally:
-            self._show(task.id, None)
-            await asyncio.shield(self._keep_recording(task))
-            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
-        await asyncio.shield(self._finish(finish, spacing(site, task)))
-        code = (task.error or {}).get("code")
-        metrics.ended(task, "failed" if code else "completed", now())
-        log.info("task.ended", error=code)
-
-    async def _run(self, task: Task, engine: EngineName, assignment: Assignment) -> Outcome:
-        deadline = Deadline(task.timeout_ms / 1000)
-        run = self._running[task.id]
-        if assignment.options.record:
-            run.recorder = Recorder(assignment.folder, task.id, assignment.options.viewport)
-        run.desk = desk = Desk(
-            task=task,
-            runs=self._runs,
-            artifacts=self._artifacts,
-            changes=self._database.changes,
-            deadline=deadline,
-            human_wait=self._settings.human_wait,
-            lease_holds=self.holds_lease,
-            on_window=self._show,
-            on_login=lambda state: self._keep_login(task, state),
-            redactor=Orders.redactor(assignment),
-        )
-        try:
-            async with deadline:
-                return await self._play(task, engine, assignment, desk)
-        except TimeoutError:
-            if deadline.passed:
-                raise timed_out(task) from None
-            raise
-
-    async def _play(self, task: Task, engine: EngineName, assignment: Assignment, desk: Desk) -> Outcome:
-        try:
-            return await self._engines[engine].carry_out(assignment, desk)
-        except PlatformError as failure:
-            full = self._engines.get("full")
-            if engine != "lite" or full is None or not self._settings.fallback or task.armed_at is not None:
-                raise
-            _log.info("task.fell_back", task=task.id, code=failure.code)
-            await self._runs.switch(task, "full")
-            return await full.carry_out(assignment, desk)
-
-    async def _completed(self, task: Task, assignment: Assignment, outcome: Outcome) -> Finish:
-        if outcome.login_state is not None:
-            state = outcome.login_state
-            await persistently(lambda: self._keep_login(task, state), self.holds_lease)
-        account_id, identity = task.account_id, outcome.identity
-        if account_id is not None:
-            await persistently(lambda: self._accounts.connect(account_id, None, identity), self.holds_lease)
-        for file in outcome.files:
-            await self._keep_file(task, file)
-        browser_data = None
-        if outcome.cookies is not None:
-            browser_data = self._vault.seal({"cookies": list(outcome.cookies)})
-        result = Orders.redactor(assignment).tree(dict(outcome.result))
-        return lambda pause: self._runs.complete(task, result, spacing=pause, browser_data=browser_data)
-
-    async def _keep_login(self, task: Task, state: Mapping[str, Any]) -> None:
-        if task.account_id is not None:
-            await self._accounts.refresh(task.account_id, self._vault.seal(state))
-        await self._orders.keep_profile(task, state)
-
-    async def _keep_file(self, task: Task, file: NewFile) -> None:
-        kind = "recording" if file.kind == "recording" else "output"
-        await self._artifacts.adopt(new_artifact(task.owner, task.id, kind, file.name, file.media_type), file.path)
-
-    async def _keep_recording(self, task: Task) -> None:
-        recorder = self._running[task.id].recorder
-        if recorder is None:
-            return
-        try:
-            file = await recorder.close()
-            if file is not None:
-                await self._keep_file(task, file)
-        except Exception:  # noqa: BLE001  # a video that cannot be kept must not cost the task its end
-            _log.exception("task.recording_lost", task=task.id)
-
-    async def _failed(self, task: Task, failure: Failure) -> Finish:
-        if task.account_id is not None and isinstance(failure, AuthenticationFailed | AccountSuspended):
-            await self._accounts.break_(task.account_id, failure.code, failure.message)
-        task.error = failure.as_error()
-        if isinstance(failure, TimedOut):
-            return lambda pause: self._runs.time_out(task, failure.as_error(), spacing=pause)
-        return lambda pause: self._runs.fail(task, failure.as_error(), spacing=pause)
-
-    def _cancelled(self, task: Task) -> Finish:
-        """The job was cancelled: by whom decides what the task becomes."""
-        why = self._running[task.id].ended_by
-        current = asyncio.current_task()
-        while current is not None and current.cancelling():
-            current.uncancel()
-        error = lost_error(task)
-        if why == "cancel":
-            unsure = error if task.armed_at is not None else None
-            return lambda pause: self._runs.cancelled(task, unsure, spacing=pause)
-        task.error = error
-        return lambda pause: self._runs.fail(task, error, spacing=pause)
-
-    async def _finish(self, finish: Finish, pause: float) -> None:
-        for tries_left in reversed(range(_FINISH_TRIES)):
-            try:
-                await finish(pause)
-            except DBAPIError:
-                if not tries_left:
-                    raise  # the row stays ours until the audit of strays fails it
-                await asyncio.sleep(0.05 * 2 ** (_FINISH_TRIES - tries_left))
-            else:
-                return
+                        run.end("cancel")
+                    elif run is not None and pause_wanted:
+                        run.ask_pause()
 
     def _show(self, task_id: str, window: Window | None) -> None:
         if window is None:
             self.windows.pop(task_id, None)
         else:
             self.windows[task_id] = window
-        run = self._running.get(task_id)
-        if run is not None and run.recorder is not None:
-            run.recorder.show(window)
         self.on_window(task_id)
         self._database.changes.wake(task_id)
-
-
-Finish = Callable[[float], Any]
-
-
-def lost_error(task: Task) -> dict[str, object]:
-    """The error of a task whose run was lost: what it says depends on whether the publishing act may have gone out."""
-    if task.armed_at is not None:
-        return OutcomeUncertain(
-            "The run ended while the publishing act was going out, so it may or may not have happened: "
-            "look at the site before you try again."
-        ).as_error()
-    return Interrupted().as_error()
-
-
-def uncertain(task: Task, failure: Failure) -> Failure:
-    """The failure, unless it says nothing of an act that may have gone out: callers make such a call again."""
-    if task.armed_at is None or not isinstance(failure, BrowserFailed | Internal | Interrupted):
-        return failure
-    return OutcomeUncertain(
-        f"The run failed after the publishing act was armed, so it may or may not have happened ({failure.message}) "
-        "Look at the site before you try again."
-    )
-
-
-def broken(error: Exception) -> Failure:
-    """What a defect is called. A full disk is none, and has its own sentence."""
-    if (isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}) or "disk is full" in str(error):
-        return Internal("The disk of the data folder is full: make room, then try again.")
-    return Internal()
-
-
-def timed_out(task: Task) -> Failure:
-    """The failure of a task whose deadline passed."""
-    if task.armed_at is not None:
-        return OutcomeUncertain(
-            f"The task took longer than {task.timeout_ms} ms and was stopped after the publishing act went out: "
-            "look at the site before you try again."
-        )
-    return TimedOut(f"The task did not finish within {task.timeout_ms} ms: raise 'timeout', or make the task smaller.")
-
-
-def spacing(site: Site | None, task: Task) -> float:
-    """How long the account must rest after this task (seconds)."""
-    if site is None or not task.writes:
-        return 0.0
-    return (site.engage if task.effect == "engage" else site.publish).spacing
