@@ -49,6 +49,9 @@ class Retention:
     async def _remove(self, which: ColumnElement[bool]) -> int:
         oldest = select(col(Task.id)).where(col(Task.state).in_(FINAL), which).order_by(col(Task.finished_at))
         async with self._database.writing() as session:
+            if not self._database.sqlite:
+                # Two at once would count the same tasks, and wait for each other's tallies; SQLite's writers queue up anyway.
+                await session.execute(select(func.pg_advisory_xact_lock(func.hashtext("retention"))))
             ids: Sequence[str] = (await session.execute(oldest.limit(_AT_ONCE))).scalars().all()
             # Steps and artifacts go with their task by the foreign key; said here too, for a database without them switched on.
             await session.execute(delete(Step).where(col(Step.task_id).in_(ids)))

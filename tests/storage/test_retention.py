@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -84,3 +85,14 @@ async def test_finished_tasks_go_and_their_tally_with_them(
     async with database.reading() as session:
         left = (await session.execute(select(Tally))).scalars().all()
     assert [(tally.owner, tally.tasks) for tally in left] == [("bob", 1)]
+
+
+async def test_two_that_prune_at_once_share_the_work(
+    database: Database, artifacts: ArtifactStore, task: Callable[..., Task]
+) -> None:
+    async with database.writing() as session:
+        for number in range(40):
+            owner = ("alice", "bob")[number % 2]
+            session.add(task(owner=owner, state=TaskState.COMPLETED, created_at=LONG_AGO, finished_at=LONG_AGO))
+    gone = [await one for one in asyncio.as_completed([prune(database, artifacts) for _ in range(4)])]
+    assert sum(gone) == 40
