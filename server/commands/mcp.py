@@ -9,9 +9,12 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from server.settings import Settings
 
 Platforms = Annotated[str | None, typer.Option(help="Only the tools of these platforms, separated by commas.")]
 Wait = Annotated[float | None, typer.Option(help="Seconds that a call waits for its task's end (WEBHAND_MCP_WAIT).")]
@@ -44,10 +47,7 @@ async def _serve(headers: dict[str, str]) -> None:
 
     try:
         used = read_settings()
-        if "mcp_wait" in used.model_fields_set:
-            headers.setdefault(
-                "X-MCP-Wait", str(used.mcp_wait)
-            )  # the client's own environment counts, not the server's
+        headers = {**_limits(used), **headers}
 
         @asynccontextmanager
         async def own() -> AsyncGenerator[None]:
@@ -72,6 +72,15 @@ async def _serve(headers: dict[str, str]) -> None:
         raise typer.Exit(2) from None
     except asyncio.CancelledError:
         raise typer.Exit(0) from None
+
+
+def _limits(used: Settings) -> dict[str, str]:
+    """What this client's own environment says, whatever the running server's does: as headers, which can only narrow."""
+    return {
+        **({"X-MCP-Wait": str(used.mcp_wait)} if "mcp_wait" in used.model_fields_set else {}),
+        **({"X-MCP-Toolsets": ",".join(used.mcp_platforms)} if used.mcp_platforms else {}),
+        **({"X-MCP-Readonly": "true"} if used.mcp_read_only else {}),
+    }
 
 
 def _leave_in_order() -> None:

@@ -149,17 +149,21 @@ class Calls:
                 return types.InputRequiredResult(input_requests=requests, request_state=task.id)
             if question is not None:
                 await self._ask(wait, task, question)
-            elif task.state.final or task.state is TaskState.PAUSED or not wait.left:
+            elif self._settled(task) or not wait.left:
                 break
         unheard = task.state is TaskState.PAUSED and bool(self._people.questions(task))
-        failed = wait.creating and (task.state in _UNDONE or unheard)
+        failed = wait.creating and (task.state in _UNDONE or unheard or self._tasks.stuck(task) is not None)
         return await self._results.result(task, screenshot=screenshot, error=failed, merged=merged)
+
+    def _settled(self, task: Task) -> bool:
+        """Whether waiting longer changes nothing by itself."""
+        return task.state.final or task.state is TaskState.PAUSED or self._tasks.stuck(task) is not None
 
     def _stops(self, wait: Wait, task: Task) -> bool:
         """Whether the wait is interrupted, though the task goes on."""
         if task.state is not TaskState.PAUSED:
             wait.patient = False
-            return bool(wait.asked)
+            return bool(wait.asked) or self._settled(task)
         return self._askable(wait, task) is not None or (bool(self._people.questions(task)) and not wait.patient)
 
     def _askable(self, wait: Wait, task: Task) -> Question | None:

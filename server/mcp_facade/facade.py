@@ -23,6 +23,7 @@ from server.accounts import AccountService
 from server.auth import Caller, Verifier
 from server.links import Links
 from server.mcp_facade.app import EXTENSION as APP_EXTENSION
+from server.mcp_facade.arguments import need_storable
 from server.mcp_facade.calls import Calls
 from server.mcp_facade.door import McpDoor, Names, lower
 from server.mcp_facade.errands import Errands
@@ -44,7 +45,7 @@ from server.sign_in.service import SignInService
 from server.signing import Signer
 from server.tasks import TaskService
 from storage.artifacts import ArtifactStore
-from tools.errors import Failure, Internal, NotFound, TaskNotFound
+from tools.errors import Failure, Internal, InvalidParameters, NotFound, TaskNotFound
 
 NAME = "webhand"
 PURPOSE = "mcp-state"
@@ -219,6 +220,7 @@ class McpFacade:
             try:
                 if method in _COUNTED:
                     await self._count(visit_of(ctx).caller)
+                need_storable(ctx.params or {})
                 return await handler(ctx, params)
             except (MCPError, ValidationError):
                 raise
@@ -270,4 +272,5 @@ def _principal(ctx: Context) -> str:
 
 
 def _code(failure: Failure) -> int:
-    return types.INVALID_PARAMS if isinstance(failure, NotFound | TaskNotFound) else types.INVALID_REQUEST
+    known = NotFound | TaskNotFound | InvalidParameters
+    return types.INVALID_PARAMS if isinstance(failure, known) else types.INVALID_REQUEST
