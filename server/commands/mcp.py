@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,6 +98,11 @@ def _print_config(client: str) -> None:
         sys.stderr.write(f"There is no client '{client}': use one of {', '.join(CLIENTS)}.\n")
         raise typer.Exit(2)
     installed = shutil.which("webhand")
-    launch = Launch((installed, "mcp")) if installed else Launch()
+    launch = Launch((installed, "mcp")) if installed and _lasts(Path(installed)) else Launch()
     sys.stderr.write(f"Put this into {CLIENTS[client].where}:\n")
     sys.stdout.write(config_for(client, launch) + "\n")
+
+
+def _lasts(program: Path) -> bool:
+    """Whether it will be there tomorrow: what `uvx` runs lies in uv's cache (`archive-v0`), which is emptied now and then."""
+    return not any(part.startswith("archive-v") for part in program.parts)

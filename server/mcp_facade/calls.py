@@ -25,12 +25,10 @@ from server.mcp_facade.watch import Watch
 from server.tasks import Created, NewTask, TaskService
 from storage.states import TaskState
 from storage.tables import Task
-from tools.errors import AccountNotFound, AuthenticationFailed, Failure, Internal, InvalidParameters
+from tools.errors import AccountNotFound, AuthenticationFailed, Failure, InvalidParameters
 from tools.tool import AnyTool
 
 Answer = types.CallToolResult | types.InputRequiredResult | dict[str, Any]
-_ASKING_S = 10.0
-"""A person gets at least so long to answer, even where the call's own wait is nearly over."""
 _UNDONE = {TaskState.FAILED, TaskState.TIMEOUT, TaskState.CANCELLED}
 
 
@@ -103,13 +101,15 @@ class Calls:
         visit.need_write()
         asked = new_task(tool, params.arguments or {}, trace(ctx))
         refusal = await self._logins.answered(visit, params, wait.left)
+        if refusal is not None:
+            return refusal
         try:
-            created = None if refusal else await self._create(visit, asked)
+            created = await self._create(visit, asked)
         except AuthenticationFailed as failure:
             refusal = await self._logins.ask(ctx, visit, failure, wait.left, modern=wait.modern)
-            created = None if refusal else await self._create(visit, asked)
-        if created is None:
-            return refusal.answer if refusal else refused(Internal())
+            if refusal is not None:
+                return refusal
+            created = await self._create(visit, asked)
         if declared(ctx):
             return await self._extension.created(ctx, created.task)
         return await self._follow(wait, created.task, params, merged=not created.new)
@@ -186,7 +186,7 @@ class Calls:
 
     async def _ask(self, wait: Wait, task: Task, question: Question) -> None:
         wait.asked.append(question)
-        answer = await self._people.ask(wait.ctx, question, max(wait.left, _ASKING_S))
+        answer = await self._people.ask(wait.ctx, question, wait.left)
         if answer is not None:
             wait.patient = True
             await self._people.answer(wait.visit, task, question, answer)
