@@ -163,6 +163,7 @@ class House:
                 caps=settings.caps,
                 approval=settings.approval,
             ),
+            self._trouble,
         )
         self.accounts = AccountService(self.account_store, self.vault, self.catalog)
         self.schedules = ScheduleService(
@@ -270,6 +271,10 @@ class House:
             _, self.first_key = await self.key_store.create("local", owner="default")
             path.touch(mode=0o600)
             path.write_text(self.first_key + "\n")
+
+    def _trouble(self) -> str | None:
+        """Why nobody carries tasks out. On PostgreSQL other workers may, whatever became of this process's own."""
+        return self.workshop.trouble if self.workshop is not None and self.settings.embedded else None
 
     def _worker(self) -> Worker | None:
         return self.workshop.worker if self.workshop is not None else None

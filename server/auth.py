@@ -49,7 +49,7 @@ class Verifier:
         row = await self.keys.find(secret)
         if row is None:
             self._known.pop(secret, None)
-            message = "This API key is not known or was revoked: create one with 'webhand key create'."
+            message = "This API key is not known or was revoked: 'webhand key create NAME' makes a new one."
             raise Unauthorized(message)
         caller = Caller(row.id, row.owner, frozenset(row.scopes), row.settings)
         if len(self._known) >= _REMEMBERED:

@@ -43,6 +43,7 @@ def _toml(launch: Launch) -> str:
         f"[mcp_servers.{NAME}]",
         f"command = {json.dumps(launch.command[0])}",
         f"args = {json.dumps(list(launch.command[1:]))}",
+        "startup_timeout_sec = 60",
         "tool_timeout_sec = 120",
     ]
     if launch.env:

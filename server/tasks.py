@@ -26,6 +26,7 @@ from tools.catalog import Catalog
 from tools.errors import (
     AccountNotFound,
     AuthenticationFailed,
+    BrowserFailed,
     Conflict,
     IdempotencyReused,
     InvalidParameters,
@@ -62,7 +63,9 @@ class TaskService:
         vault: Vault,
         catalog: Catalog,
         limits: TaskLimits,
+        trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`trouble`: why nobody carries tasks out, in words; None while somebody does."""
         self._database = database
         self._tasks = tasks
         self._accounts = accounts
@@ -70,6 +73,7 @@ class TaskService:
         self._vault = vault
         self.catalog = catalog
         self._limits = limits
+        self._trouble = trouble
         self._guards = Guards(tasks, limits)
         self._fingerprints = Fingerprints(vault)
 
@@ -79,7 +83,7 @@ class TaskService:
         """Queues a task, or gives back the one that already answers the request.
 
         Raises InvalidParameters, PlatformNotFound, AccountNotFound, AuthenticationFailed, DuplicateContent, RateLimited,
-        IdempotencyReused.
+        IdempotencyReused, BrowserFailed.
         """
         caller.need("write")
         fingerprint = self._fingerprints.of(asked.told())
@@ -87,6 +91,10 @@ class TaskService:
         known = await self._known(idempotency)
         if known is not None:
             return Created(known, new=False)
+        trouble = self._trouble()
+        if trouble is not None:
+            message = f"This server cannot carry tasks out: {trouble}."
+            raise BrowserFailed(message)
         tool = self.catalog.tool(asked.platform, asked.tool)
         site = self.catalog.site(tool.platform)
         parameters = validated(tool, asked.parameters)
@@ -227,6 +235,10 @@ class TaskService:
         if task is None:
             raise TaskNotFound
         return task
+
+    def stuck(self, task: Task) -> str | None:
+        """Why nobody carries a task out that waits for that; None: somebody does, or soon will."""
+        return self._trouble() if task.state is TaskState.PENDING else None
 
     def browser_data(self, task: Task) -> dict[str, Any] | None:
         """The cookies that were kept on the caller's wish."""

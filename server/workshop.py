@@ -23,7 +23,7 @@ from agent.ownership import reap_orphans
 from agent.queue import Queue
 from agent.sender import Sender
 from server.schedules import ScheduleService
-from server.settings import Settings
+from server.settings import Settings, SettingWrong
 from server.upkeep import Upkeep
 from server.webhooks import Notices
 from storage.accounts import AccountStore
@@ -35,6 +35,7 @@ from storage.runs import RunStore
 from storage.vault import Vault
 from storage.webhooks import WebhookStore
 from tools.catalog import Catalog
+from tools.errors import Failure
 
 if TYPE_CHECKING:
     from agent.worker import Worker, WorkerSettings
@@ -68,6 +69,14 @@ class Workshop:
     """Set when it is closed, or could not be opened."""
     failure: Exception | None = field(default=None, init=False)
     """What kept it from opening."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no task is carried out here, in words for whoever asks for one; None: they are, or soon will be."""
+        if self.failure is None:
+            return None
+        known = isinstance(self.failure, Failure | SettingWrong)
+        return str(self.failure).rstrip(".") if known else "its engines could not start, the log says why"
 
     @asynccontextmanager
     async def running(self, after: Awaitable[object]) -> AsyncGenerator[None]:

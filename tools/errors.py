@@ -155,7 +155,7 @@ class AccountSuspended(Failure):
 
 
 class Unauthorized(Failure):
-    """A valid API key is needed: send it as 'Authorization: Bearer <key>'."""
+    """A valid API key is needed: send it as 'Authorization: Bearer <key>' ('webhand key create NAME' makes one)."""
 
     code = "UNAUTHORIZED"
 

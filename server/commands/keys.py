@@ -14,6 +14,7 @@ from server.commands.local import give_up, out, plainly, print_json, settings
 from storage.database import Database
 from storage.keys import SCOPES, KeyStore
 from storage.tables import ApiKey
+from tools.catalog import catalog
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 T = TypeVar("T")
@@ -41,6 +42,15 @@ def create(
     scope: Annotated[list[str] | None, typer.Option(help="read, write or admin; may be given several times.")] = None,
     owner: Annotated[str, typer.Option(help="Whose tasks and accounts the key sees.")] = "default",
     *,
+    platforms: Annotated[
+        str | None, typer.Option(help="Over MCP only the tools and tasks of these platforms, separated by commas.")
+    ] = None,
+    wait: Annotated[
+        float | None, typer.Option(min=0, max=50, help="Seconds that an MCP call waits for its task's end.")
+    ] = None,
+    hourly: Annotated[int | None, typer.Option(min=1, help="Requests per hour (else WEBHAND_HOURLY_LIMIT).")] = None,
+    daily: Annotated[int | None, typer.Option(min=1, help="Requests per day (else WEBHAND_DAILY_LIMIT).")] = None,
+    approval: Annotated[bool, typer.Option("--approval", help="What it publishes waits for approval.")] = False,
     json: Json = False,
 ) -> None:
     """Creates a key and shows it, this once."""
@@ -48,7 +58,9 @@ def create(
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown:
         give_up(f"There is no scope '{unknown[0]}': use read, write or admin.")
-    row, secret = with_keys(lambda keys: keys.create(name, owner=owner, scopes=scopes))
+    given = {"platforms": named(platforms), "wait_seconds": wait, "hourly": hourly, "daily": daily}
+    own = {name: value for name, value in given.items() if value is not None} | ({"approval": True} if approval else {})
+    row, secret = with_keys(lambda keys: keys.create(name, owner=owner, scopes=scopes, settings=own))
     if json:
         print_json({**shown(row), "key": secret})
     else:
@@ -84,6 +96,15 @@ def revoke(key: Annotated[str, typer.Argument(help="The key's name, id or masked
 def vault() -> None:
     """Prints a fresh vault key, for WEBHAND_VAULT_KEYS or the first line of vault.key."""
     out.print(Fernet.generate_key().decode(), markup=False)
+
+
+def named(platforms: str | None) -> list[str] | None:
+    """The platforms by their ids. Gives up where there is no such platform."""
+    if platforms is None:
+        return None
+    with plainly():
+        known = catalog()
+        return [known.site(name.strip()).id for name in platforms.split(",") if name.strip()]
 
 
 def shown(row: ApiKey) -> dict[str, object]:

@@ -9,9 +9,13 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from server.settings import Settings
 
 Platforms = Annotated[str | None, typer.Option(help="Only the tools of these platforms, separated by commas.")]
 Wait = Annotated[float | None, typer.Option(help="Seconds that a call waits for its task's end (WEBHAND_MCP_WAIT).")]
@@ -44,10 +48,7 @@ async def _serve(headers: dict[str, str]) -> None:
 
     try:
         used = read_settings()
-        if "mcp_wait" in used.model_fields_set:
-            headers.setdefault(
-                "X-MCP-Wait", str(used.mcp_wait)
-            )  # the client's own environment counts, not the server's
+        headers = {**_limits(used), **headers}
 
         @asynccontextmanager
         async def own() -> AsyncGenerator[None]:
@@ -74,6 +75,15 @@ async def _serve(headers: dict[str, str]) -> None:
         raise typer.Exit(0) from None
 
 
+def _limits(used: Settings) -> dict[str, str]:
+    """What this client's own environment says, whatever the running server's does: as headers, which can only narrow."""
+    return {
+        **({"X-MCP-Wait": str(used.mcp_wait)} if "mcp_wait" in used.model_fields_set else {}),
+        **({"X-MCP-Toolsets": ",".join(used.mcp_platforms)} if used.mcp_platforms else {}),
+        **({"X-MCP-Readonly": "true"} if used.mcp_read_only else {}),
+    }
+
+
 def _leave_in_order() -> None:
     """A client that ends us with a signal ends our browsers too."""
     running = asyncio.current_task()
@@ -88,6 +98,11 @@ def _print_config(client: str) -> None:
         sys.stderr.write(f"There is no client '{client}': use one of {', '.join(CLIENTS)}.\n")
         raise typer.Exit(2)
     installed = shutil.which("webhand")
-    launch = Launch((installed, "mcp")) if installed else Launch()
+    launch = Launch((installed, "mcp")) if installed and _lasts(Path(installed)) else Launch()
     sys.stderr.write(f"Put this into {CLIENTS[client].where}:\n")
     sys.stdout.write(config_for(client, launch) + "\n")
+
+
+def _lasts(program: Path) -> bool:
+    """Whether it will be there tomorrow: what `uvx` runs lies in uv's cache (`archive-v0`), which is emptied now and then."""
+    return not any(part.startswith("archive-v") for part in program.parts)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from agent.domains import parse_domains
 from agent.engine import EngineName
 from server.mcp_facade.schema import cleaned
 from server.mcp_facade.visit import LONGEST_WAIT
 from server.new_task import NewTask, invalid
+from server.storable import unstorable
+from server.structured import schema_of
 from tools.errors import InvalidParameters
 from tools.tool import AnyTool
 
@@ -18,6 +21,14 @@ from tools.tool import AnyTool
 def _either(camel: str, snake: str) -> Any:
     """Both spellings are understood; the first one is shown."""
     return Field(default=None, alias=camel, validation_alias=AliasChoices(camel, snake))
+
+
+def _domains(given: list[str] | None) -> list[str] | None:
+    """Domain patterns in one spelling; none at all means every domain. Raises ValueError."""
+    try:
+        return list(parse_domains(given)) if given else None
+    except InvalidParameters as failure:
+        raise ValueError(failure.message) from None
 
 
 class Wishes(BaseModel):
@@ -37,8 +48,10 @@ class BrowsingWishes(Wishes):
     """What can be wished besides of a task in plain words."""
 
     max_steps: Annotated[int, Field(ge=1, le=500)] | None = _either("maxSteps", "max_steps")
-    allowed_domains: list[str] | None = _either("allowedDomains", "allowed_domains")
-    structured_output: dict[str, Any] | None = _either("structuredOutput", "structured_output")
+    allowed_domains: Annotated[list[str] | None, AfterValidator(_domains)] = _either(
+        "allowedDomains", "allowed_domains"
+    )
+    structured_output: Annotated[Any, AfterValidator(schema_of)] = _either("structuredOutput", "structured_output")
 
 
 _ACCOUNT = {"accountName": {"type": "string"}}
@@ -98,6 +111,14 @@ def new_task(tool: AnyTool, arguments: Mapping[str, Any], trace: str | None) -> 
         merge=True,
         trace=trace,
     )
+
+
+def need_storable(params: Mapping[str, Any]) -> None:
+    """Raises InvalidParameters where a request holds what no row and no answer can."""
+    for loc in unstorable(params):
+        name = ".".join(map(str, loc[1:] if loc[:1] == ("arguments",) else loc)) or "params"
+        message = f"{name}: holds characters or numbers that cannot be kept"
+        raise InvalidParameters(message, details={"fields": {name: message}})
 
 
 M = TypeVar("M", bound=BaseModel)

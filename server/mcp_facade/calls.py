@@ -25,12 +25,10 @@ from server.mcp_facade.watch import Watch
 from server.tasks import Created, NewTask, TaskService
 from storage.states import TaskState
 from storage.tables import Task
-from tools.errors import AccountNotFound, AuthenticationFailed, Failure, Internal, InvalidParameters
+from tools.errors import AccountNotFound, AuthenticationFailed, Failure, InvalidParameters
 from tools.tool import AnyTool
 
 Answer = types.CallToolResult | types.InputRequiredResult | dict[str, Any]
-_ASKING_S = 10.0
-"""A person gets at least so long to answer, even where the call's own wait is nearly over."""
 _UNDONE = {TaskState.FAILED, TaskState.TIMEOUT, TaskState.CANCELLED}
 
 
@@ -103,13 +101,15 @@ class Calls:
         visit.need_write()
         asked = new_task(tool, params.arguments or {}, trace(ctx))
         refusal = await self._logins.answered(visit, params, wait.left)
+        if refusal is not None:
+            return refusal
         try:
-            created = None if refusal else await self._create(visit, asked)
+            created = await self._create(visit, asked)
         except AuthenticationFailed as failure:
             refusal = await self._logins.ask(ctx, visit, failure, wait.left, modern=wait.modern)
-            created = None if refusal else await self._create(visit, asked)
-        if created is None:
-            return refusal.answer if refusal else refused(Internal())
+            if refusal is not None:
+                return refusal
+            created = await self._create(visit, asked)
         if declared(ctx):
             return await self._extension.created(ctx, created.task)
         return await self._follow(wait, created.task, params, merged=not created.new)
@@ -149,17 +149,21 @@ class Calls:
                 return types.InputRequiredResult(input_requests=requests, request_state=task.id)
             if question is not None:
                 await self._ask(wait, task, question)
-            elif task.state.final or task.state is TaskState.PAUSED or not wait.left:
+            elif self._settled(task) or not wait.left:
                 break
         unheard = task.state is TaskState.PAUSED and bool(self._people.questions(task))
-        failed = wait.creating and (task.state in _UNDONE or unheard)
+        failed = wait.creating and (task.state in _UNDONE or unheard or self._tasks.stuck(task) is not None)
         return await self._results.result(task, screenshot=screenshot, error=failed, merged=merged)
+
+    def _settled(self, task: Task) -> bool:
+        """Whether waiting longer changes nothing by itself."""
+        return task.state.final or task.state is TaskState.PAUSED or self._tasks.stuck(task) is not None
 
     def _stops(self, wait: Wait, task: Task) -> bool:
         """Whether the wait is interrupted, though the task goes on."""
         if task.state is not TaskState.PAUSED:
             wait.patient = False
-            return bool(wait.asked)
+            return bool(wait.asked) or self._settled(task)
         return self._askable(wait, task) is not None or (bool(self._people.questions(task)) and not wait.patient)
 
     def _askable(self, wait: Wait, task: Task) -> Question | None:
@@ -182,7 +186,7 @@ class Calls:
 
     async def _ask(self, wait: Wait, task: Task, question: Question) -> None:
         wait.asked.append(question)
-        answer = await self._people.ask(wait.ctx, question, max(wait.left, _ASKING_S))
+        answer = await self._people.ask(wait.ctx, question, wait.left)
         if answer is not None:
             wait.patient = True
             await self._people.answer(wait.visit, task, question, answer)

@@ -98,7 +98,7 @@ def lower(names: Iterable[str]) -> frozenset[str]:
 def _turned_away(failure: Failure) -> Response:
     if not isinstance(failure, Unauthorized):
         return error(failure.code.lower(), failure.message, status_of(failure))
-    response = error("invalid_token", f"{failure.message} 'webhand key create NAME' makes one.", 401)
+    response = error("invalid_token", failure.message, 401)
     response.headers["WWW-Authenticate"] = 'Bearer realm="webhand", error="invalid_token"'
     return response
 

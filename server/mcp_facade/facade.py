@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ import mcp_types as types
 import structlog
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.server import Server
-from mcp.server.request_state import InvalidRequestState, RequestStateBoundary, RequestStateSecurity
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -23,6 +21,7 @@ from server.accounts import AccountService
 from server.auth import Caller, Verifier
 from server.links import Links
 from server.mcp_facade.app import EXTENSION as APP_EXTENSION
+from server.mcp_facade.arguments import need_storable
 from server.mcp_facade.calls import Calls
 from server.mcp_facade.door import McpDoor, Names, lower
 from server.mcp_facade.errands import Errands
@@ -33,6 +32,7 @@ from server.mcp_facade.pipe import Pipe
 from server.mcp_facade.prompts import Prompts
 from server.mcp_facade.resources import Resources
 from server.mcp_facade.results import Results, refused
+from server.mcp_facade.rounds import sealed_rounds
 from server.mcp_facade.tasks import EXTENSION as TASKS_EXTENSION
 from server.mcp_facade.tasks import TaskAnswered, TaskNamed, TasksExtension
 from server.mcp_facade.tools import Toolbox
@@ -44,11 +44,9 @@ from server.sign_in.service import SignInService
 from server.signing import Signer
 from server.tasks import TaskService
 from storage.artifacts import ArtifactStore
-from tools.errors import Failure, Internal, NotFound, TaskNotFound
+from tools.errors import Failure, Internal, InvalidParameters, NotFound, TaskNotFound
 
 NAME = "webhand"
-PURPOSE = "mcp-state"
-_STATE_S = 600
 _log = structlog.get_logger(__name__)
 Handler = Callable[[Context, Any], Awaitable[Any]]
 
@@ -126,7 +124,7 @@ class McpFacade:
         self._prompts = Prompts(tasks, accounts)
         self._updates = Updates(tasks, self._resources, errands, self._extension)
         self.server = self._server(version)
-        self._state(signer)
+        self.server.middleware.append(sealed_rounds(signer, NAME))
         self._manager = StreamableHTTPSessionManager(
             self.server, session_idle_timeout=settings.session_idle, max_request_body_size=settings.max_body
         )
@@ -192,11 +190,6 @@ class McpFacade:
             ("tasks/cancel", TaskNamed, self._extension.cancel),
         ]
 
-    def _state(self, signer: Signer) -> None:
-        """What a client carries from one round of a call to the next is signed, and good for the same key and arguments only."""
-        security = RequestStateSecurity(codec=_Codec(signer), ttl=_STATE_S, bind_principal=_principal)
-        self.server.middleware.append(RequestStateBoundary(security, default_audience=NAME))
-
     async def _discover(self, ctx: Context, _params: types.RequestParams) -> types.DiscoverResult:
         capabilities = self.server.get_capabilities(protocol_version=ctx.protocol_version)
         # These lists never change under a client, whatever the library concludes from our serving subscriptions.
@@ -219,6 +212,7 @@ class McpFacade:
             try:
                 if method in _COUNTED:
                     await self._count(visit_of(ctx).caller)
+                need_storable(ctx.params or {})
                 return await handler(ctx, params)
             except (MCPError, ValidationError):
                 raise
@@ -244,30 +238,6 @@ _COUNTED = {"tools/call", "resources/read", "tasks/get", "tasks/update", "tasks/
 """What counts as a use of the key: connecting and looking around does not."""
 
 
-class _Codec:
-    """Signs what travels through a client (mcp's RequestStateCodec). It holds a task's id and no secret."""
-
-    def __init__(self, signer: Signer) -> None:
-        self._signer = signer
-
-    def seal(self, payload: bytes) -> str:
-        """A token that holds the payload."""
-        return self._signer.sign(PURPOSE, payload.decode(), expires=round(time.time()) + _STATE_S)
-
-    def unseal(self, token: str) -> bytes:
-        """The payload. Raises InvalidRequestState."""
-        try:
-            signed = self._signer.verify(PURPOSE, token)
-        except ValueError:
-            signed = None
-        if signed is None:
-            raise InvalidRequestState("not ours, or expired")
-        return signed.subject.encode()
-
-
-def _principal(ctx: Context) -> str:
-    return visit_of(ctx).caller.key_id
-
-
 def _code(failure: Failure) -> int:
-    return types.INVALID_PARAMS if isinstance(failure, NotFound | TaskNotFound) else types.INVALID_REQUEST
+    known = NotFound | TaskNotFound | InvalidParameters
+    return types.INVALID_PARAMS if isinstance(failure, known) else types.INVALID_REQUEST

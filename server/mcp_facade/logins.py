@@ -7,7 +7,6 @@ does not see it; where it cannot, the answer's words carry it.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import mcp_types as types
 
@@ -21,14 +20,8 @@ from tools.errors import AuthenticationFailed, Failure, Internal
 _PREFIX = "signin_"
 _AGAIN = "Make the same call again when the user has signed in."
 _LOOK_S = 5.0
-_ASKING_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The call ends here, with this answer."""
-
-    answer: types.CallToolResult | types.InputRequiredResult
+Refusal = types.CallToolResult | types.InputRequiredResult
+"""The call ends here, with this answer."""
 
 
 class Logins:
@@ -47,12 +40,15 @@ class Logins:
             raise failure
         attempt = await self._attempt(self._service, visit, account_id)
         question = self._question(self._service, attempt)
+        in_words = refused(failure, f"Ask the user to open {question.url} and sign in there. {_AGAIN}")
         if not self._people.can_ask(ctx, question):
-            return Refusal(refused(failure, f"Ask the user to open {question.url} and sign in there. {_AGAIN}"))
+            return in_words
         if modern:
             requests: types.InputRequests = {question.key: question.request(legacy=False)}
-            return Refusal(types.InputRequiredResult(input_requests=requests, request_state=attempt.id))
-        answer = await self._people.ask(ctx, question, max(seconds, _ASKING_S))
+            return types.InputRequiredResult(input_requests=requests, request_state=attempt.id)
+        answer = await self._people.ask(ctx, question, seconds)
+        if answer is None:
+            return in_words
         outcome = await self._outcome(attempt, answer, failure, seconds)
         if attempt.over:
             await ctx.session.send_elicit_complete(question.key, ctx.request_id)
@@ -79,18 +75,20 @@ class Logins:
     async def _outcome(
         self, attempt: SignIn, answer: types.ElicitResult | None, failure: Failure, seconds: float
     ) -> Refusal | None:
-        if answer is None or answer.action != "accept":
-            return Refusal(refused(failure, f"The user did not want to sign in now. {_AGAIN}"))
+        if answer is None:
+            return refused(failure, f"The user has not answered yet. {_AGAIN}")
+        if answer.action != "accept":
+            return refused(failure, f"The user did not want to sign in now. {_AGAIN}")
         try:
             async with asyncio.timeout(seconds):
                 with attempt.changes.follow(attempt.id) as follower:
                     while not attempt.over:
                         await follower.changed(_LOOK_S)
         except TimeoutError:
-            return Refusal(refused(failure, f"The user is signing in. {_AGAIN}"))
+            return refused(failure, f"The user is signing in. {_AGAIN}")
         if attempt.state == "connected":
             return None
-        return Refusal(refused(failure, f"{attempt.message} {_AGAIN}"))
+        return refused(failure, f"{attempt.message} {_AGAIN}")
 
     async def _attempt(self, service: SignInService, visit: Visit, account_id: str) -> SignIn:
         """The attempt that is under way, or a new one."""

@@ -11,7 +11,8 @@ from storage.tables import Task
 _AGAIN_LATER = "Wait, then make the call again."
 _LOOK = "Do not repeat the call: look at the site first, or let the user look. task_get with screenshot=true shows the last page."
 _NO_MODEL = (
-    "The user must mend the server's model settings ('webhand doctor' says how). preferredEngine='lite' needs no model."
+    "The user must mend the server's model settings ('webhand doctor' says how). A platform's own tool with "
+    "preferredEngine='lite' needs no model."
 )
 
 AFTER: Mapping[str, str] = {
@@ -77,6 +78,8 @@ def after_state(task: Task) -> str | None:
             return f"{keep_asking(task)} Do not repeat the call."
         case TaskState.PAUSED:
             return f"It is paused: task_resume lets it go on, task_cancel ends it. Until then: {keep_asking(task)}"
+        case TaskState.CANCELLED:
+            return "It was stopped on purpose. Only if the user wants it after all: a new call, with a new idempotency_key if any."
         case TaskState.COMPLETED if task.options.get("dry_run"):
             return "This was a dry run, nothing was published: task_get with screenshot=true shows the filled page."
         case _:
@@ -86,6 +89,14 @@ def after_state(task: Task) -> str | None:
 def keep_asking(task: Task) -> str:
     """How to wait for a task."""
     return f"Call task_get with task_id='{task.id}' and wait_seconds=45 until it has ended."
+
+
+def never_begins(task: Task, trouble: str) -> str:
+    """What to do about a task that waits for a worker which there is not."""
+    return (
+        f"It does not begin: {trouble}. Tell the user: 'webhand doctor' says more, and once it is mended and this server is "
+        f"started again the task is carried out. task_cancel with task_id='{task.id}' takes it back."
+    )
 
 
 def of_account(names: list[str], platform: str) -> str:

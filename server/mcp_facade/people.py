@@ -25,6 +25,7 @@ from tools.errors import Conflict
 Action = Literal["accept", "decline", "cancel"]
 _URL_MODE_SINCE = "2025-11-25"
 _REMEMBERED = 2000
+_ASKING_S = 10.0
 _ASKED: Mapping[str, str] = {
     "challenge": "The site wants to see a person.",
     "sign_in": "The account must be signed in.",
@@ -103,12 +104,15 @@ class People:
         return offered.url is not None and ctx.protocol_version >= _URL_MODE_SINCE
 
     async def ask(self, ctx: Context, question: Question, seconds: float) -> types.ElicitResult | None:
-        """Puts the question to a client of the handshake era; None when no answer came in time."""
+        """Puts the question to a client of the handshake era; None when no answer came in time.
+
+        A person gets at least ten seconds, even where the call's own wait is nearly over.
+        """
         try:
             return await ctx.session.send_request(
                 question.request(legacy=True),
                 types.ElicitResult,
-                request_read_timeout_seconds=seconds,
+                request_read_timeout_seconds=max(seconds, _ASKING_S),
                 metadata=ServerMessageMetadata(related_request_id=ctx.request_id),
             )
         except MCPError:

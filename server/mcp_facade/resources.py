@@ -59,7 +59,7 @@ class Resources:
         told = [
             ("task://{id}", "task", "A task with its whole result.", _JSON),
             ("task://{id}/steps", "steps", "The task's steps.", _JSON),
-            ("task://{id}/screenshot", "screenshot", "The newest picture of the task's page.", "image/jpeg"),
+            ("task://{id}/screenshot", "screenshot", "The newest picture of the task's page.", None),  # JPEG or PNG
         ]
         return types.ListResourceTemplatesResult(
             resource_templates=[

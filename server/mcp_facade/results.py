@@ -12,7 +12,7 @@ import mcp_types as types
 from anyio import to_thread
 
 from server.links import Links
-from server.mcp_facade.next import after_error, after_state, details_task, keep_asking
+from server.mcp_facade.next import after_error, after_state, details_task, keep_asking, never_begins
 from server.mcp_facade.people import People
 from server.mcp_facade.tools import mcp_name
 from server.tasks import TaskService
@@ -60,6 +60,9 @@ class Results:
         """What to do about the task now."""
         if task.state is TaskState.PAUSED and task.pause_reason is not None:
             return f"{task.pause_message or ''} {self._people.in_words(task)} Then: {keep_asking(task)}".strip()
+        trouble = self._tasks.stuck(task)
+        if trouble is not None:
+            return never_begins(task, trouble)
         return after_state(task)
 
     def tool_name(self, task: Task) -> str:
@@ -125,12 +128,17 @@ def plain(told: Json) -> types.CallToolResult:
 def words(told: Mapping[str, Any]) -> str:
     """The same in sentences: for an error a model sees only the text."""
     error: Mapping[str, Any] = told.get("error") or {}
-    parts = [f"{error['code']}: {error['message']}"] if error else [f"The task is {told['status']}."]
+    parts = [sentence(f"{error['code']}: {error['message']}")] if error else [f"The task is {told['status']}."]
     if "task_id" in told:
         parts.append(f"(task_id {told['task_id']})")
     if "next" in told:
         parts.append(f"Next: {told['next']}")
     return " ".join(parts)
+
+
+def sentence(text: str) -> str:
+    """The text with a full stop at its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def step_line(step: Step) -> str:

@@ -158,7 +158,8 @@ class TasksExtension:
             "ttlMs": self._ttl_ms,
             "pollIntervalMs": _POLL_MS.get(task.engine, 3000),
         }
-        message = self._results.next(task) if task.state is TaskState.PAUSED else None
+        waits = task.state is TaskState.PAUSED or self._tasks.stuck(task) is not None
+        message = self._results.next(task) if waits else None
         if not task.state.final:
             told["statusMessage"] = message or (last.next_goal if last is not None else task.progress_word)
         elif task.error is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -83,10 +84,13 @@ class Welcome:
     def _wait(self, caller: Caller, header: str | None) -> float:
         wished: Any = header if header is not None else caller.settings.get("wait_seconds", self.wait_seconds)
         try:
-            return min(max(float(wished), 0.0), LONGEST_WAIT)
+            seconds = float(wished)
         except (TypeError, ValueError):
+            seconds = math.nan
+        if math.isnan(seconds):
             message = f"X-MCP-Wait must be a number of seconds from 0 to {LONGEST_WAIT:g}."
-            raise InvalidParameters(message) from None
+            raise InvalidParameters(message)
+        return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def visit_of(ctx: Context) -> Visit:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from server.auth import Caller
 from server.door import enter
-from server.rest.storable import storable
+from server.storable import storable
 from tools.errors import Failure
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]

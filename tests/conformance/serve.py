@@ -15,7 +15,8 @@ from pathlib import Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.links import Links
-from tests.conformance.fixtures import ConformanceEngine, Suite, TwoQuestions, task_tools
+from tests.conformance.jobs import ConformanceEngine, TwoQuestions, task_tools
+from tests.conformance.suite import Suite
 from tests.server.mcp.house import app_of, listener, listening, open_house
 from tools.catalog import Catalog, catalog
 

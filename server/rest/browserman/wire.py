@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from server.rest.storable import unstorable
 from server.sign_in.attempt import SignIn
+from server.storable import unstorable
 from storage.states import TaskState
 from storage.tables import Account, Task
 from storage.tasks import TaskFilter

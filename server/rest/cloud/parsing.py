@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from server.door import json_body
-from server.rest.storable import storable, unstorable
+from server.storable import storable, unstorable
 from tools.errors import InvalidParameters
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -18,10 +18,10 @@ from server.models import HOSTED
 from server.new_task import NewTask
 from server.rest.cloud.balance import check_balance
 from server.rest.cloud.parsing import body_of, wrong
-from server.rest.cloud.structured import schema_of
 from server.rest.cloud.wire import Created, Text, cut_to_text
 from server.rest.endpoint import caller_of, trace_of
 from server.state import State, reach
+from server.structured import schema_of
 from storage.tables import Artifact, Profile
 from tools.errors import Conflict, InvalidParameters
 

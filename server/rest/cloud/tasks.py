@@ -14,8 +14,8 @@ from server.door import read_body
 from server.rest.cloud import wire
 from server.rest.cloud.parsing import missing, named, query_of
 from server.rest.endpoint import caller_of
-from server.rest.storable import storable
 from server.state import State, reach
+from server.storable import storable
 from storage.states import TaskState
 from storage.tables import Task
 from storage.tasks import TaskFilter

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp.client import Client
-from playwright.async_api import Frame, Page, async_playwright
+from playwright.async_api import Browser, Frame, Page, async_playwright
 
 from agent.installed import find_chromium
 from server.mcp_facade.app import app_html
@@ -40,13 +40,20 @@ window.load = html => { frame.srcdoc = html }
 
 
 @asynccontextmanager
-async def shown(client: Client) -> AsyncGenerator[tuple[Page, Frame]]:
-    """The host's page and the app in it."""
-    chromium = find_chromium(None)
-    assert chromium is not None
+async def chromium() -> AsyncGenerator[Browser]:
+    """A browser for hosts."""
+    found = find_chromium(None)
+    assert found is not None
     async with async_playwright() as library:
-        browser = await library.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = await browser.new_page()
+        browser = await library.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def shown(browser: Browser, client: Client) -> AsyncGenerator[tuple[Page, Frame]]:
+    """The host's page and the app in it."""
+    async with await browser.new_page() as page:
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
 
@@ -62,11 +69,8 @@ async def shown(client: Client) -> AsyncGenerator[tuple[Page, Frame]]:
         )
         frame = page.frames[-1]
         await frame.wait_for_selector("#status")
-        try:
-            yield page, frame
-            assert complaints == []
-        finally:
-            await browser.close()
+        yield page, frame
+        assert complaints == []
 
 
 async def heard(page: Page, method: str) -> list[Any]:

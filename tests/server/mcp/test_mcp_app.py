@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import AsyncGenerator
 
-from tests.server.mcp.app_host import heard, shown
+import pytest
+from playwright.async_api import Browser
+
+from tests.server.mcp.app_host import chromium, heard, shown
 from tests.server.mcp.client import connected, told
 from tests.server.mcp.house import House
 
@@ -12,10 +15,18 @@ pytestmark = pytest.mark.anyio
 RUN = "browser_run_task"
 
 
-async def test_the_app_shows_the_task_while_its_call_still_waits(house: House, url: str, secret: str) -> None:
+@pytest.fixture(scope="module")
+async def browser() -> AsyncGenerator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
+async def test_the_app_shows_the_task_while_its_call_still_waits(
+    browser: Browser, house: House, url: str, secret: str
+) -> None:
     async with connected(url, secret, headers={"X-MCP-Wait": "0"}) as client:
         await client.call_tool(RUN, {"task": "step step hold tell:Finished"})
-        async with shown(client) as (page, frame):
+        async with shown(browser, client) as (page, frame):
             # The host has told of no result yet: the app finds the task by its tool.
             await frame.wait_for_selector("#page:not([hidden])")
             assert (
@@ -31,10 +42,10 @@ async def test_the_app_shows_the_task_while_its_call_still_waits(house: House, u
             assert not await frame.is_visible("#stop")
 
 
-async def test_its_buttons_stop_the_task_and_open_the_live_view(url: str, secret: str) -> None:
+async def test_its_buttons_stop_the_task_and_open_the_live_view(browser: Browser, url: str, secret: str) -> None:
     async with connected(url, secret, headers={"X-MCP-Wait": "0"}) as client:
         made = await client.call_tool(RUN, {"task": "step hold"})
-        async with shown(client) as (page, frame):
+        async with shown(browser, client) as (page, frame):
             result = made.model_dump(by_alias=True, mode="json", exclude_none=True)
             await page.evaluate("result => tell('ui/notifications/tool-result', result)", result)
             await frame.click("#live")

@@ -14,7 +14,7 @@ from server.mcp_facade.next import AFTER
 from server.mcp_facade.results import LARGEST, capped, dumped
 from storage.states import OPEN, TaskState
 from storage.tasks import TaskFilter
-from tests.server.mcp.client import connected, text_of, told
+from tests.server.mcp.client import Raw, connected, text_of, told
 from tests.server.mcp.house import House
 from tools.errors import every_failure
 
@@ -61,15 +61,19 @@ async def test_each_step_is_told_as_it_happens_with_its_goal_and_page(url: str, 
 
 
 async def test_after_the_wait_the_call_says_how_to_go_on(house: House, url: str, secret: str, era: str) -> None:
-    async with connected(url, secret, era, {"X-MCP-Wait": "0.2"}) as client:
+    async with connected(url, secret, era, {"X-MCP-Wait": "0"}) as client:
         answer = await client.call_tool(RUN, {"task": "step hold tell:Later"})
         first = told(answer)
         assert not answer.is_error
-        assert first["status"] == "processing"
+        assert first["status"] in {"pending", "processing"}
         assert first["task_id"] in first["next"]
         assert "Do not repeat" in first["next"]
-        assert first["progress"]["step"] == "Goal 1 (https://site.test/1)"
         assert "/live/" in first["live_url"]
+        seen = first
+        while "step" not in seen["progress"]:
+            seen = told(await client.call_tool("task_get", {"task_id": first["task_id"], "wait_seconds": 0.1}))
+        assert seen["status"] == "processing"
+        assert seen["progress"]["step"] == "Goal 1 (https://site.test/1)"
         waiting = asyncio.create_task(client.call_tool("task_get", {"task_id": first["task_id"], "wait_seconds": 30}))
         await asyncio.sleep(0)
         house.engine.released.set()
@@ -207,6 +211,44 @@ async def test_wrong_arguments_are_answered_with_what_to_correct(
     assert told(answer)["status"] == "refused"
     assert told(answer)["error"]["code"] == "INVALID_PARAMETERS"
     assert teaches in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "teaches"),
+    [
+        ({"task": "Look", "structuredOutput": {"type": "nonsense", "properties": {}}}, "not a valid JSON Schema"),
+        ({"task": "Look", "allowedDomains": ["https://example.com:8443/path"]}, "write example.com or *.example.com"),
+        ({"task": "Look \ud800"}, "task: holds characters or numbers that cannot be kept"),
+        ({"task": "Look", "idempotency_key": "a\x00b"}, "idempotency_key: holds characters"),
+        ({"task": "Look", "timeout": float("nan")}, "timeout: holds characters or numbers"),
+    ],
+)
+async def test_what_no_task_could_be_carried_out_with_is_refused_before_there_is_one(
+    house: House, url: str, secret: str, arguments: dict[str, Any], teaches: str
+) -> None:
+    call = {"name": RUN, "arguments": arguments}
+    answer = await Raw(url, secret).result("tools/call", call, RUN)
+    assert answer["isError"]
+    assert answer["structuredContent"]["error"]["code"] == "INVALID_PARAMETERS"
+    assert teaches in answer["content"][0]["text"]
+    assert await owned(house, secret) == []
+
+
+async def test_no_domains_at_all_means_every_domain_and_a_shape_may_be_an_example(
+    house: House, url: str, secret: str
+) -> None:
+    given: dict[str, Any] = {"task": "tell:Fine", "allowedDomains": [], "structuredOutput": {"title": "string"}}
+    async with connected(url, secret) as client:
+        assert not (await client.call_tool(RUN, given)).is_error
+    (task,) = await owned(house, secret)
+    assert "allowed_domains" not in task.options
+    assert task.options["structured_output"]["properties"] == {"title": {"type": "string"}}
+
+
+async def test_an_error_says_its_sentences_one_after_the_other(url: str, secret: str) -> None:
+    async with connected(url, secret) as client:
+        answer = await client.call_tool("demo_createPost", {"accountName": "me", "text": 5})
+    assert "Input should be a valid string. Next: Correct" in text_of(answer)
 
 
 async def test_arguments_may_be_spelt_either_way_and_be_null(house: House, url: str, secret: str) -> None:

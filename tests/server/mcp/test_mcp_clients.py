@@ -36,6 +36,19 @@ def test_the_blocks_are_what_their_files_can_hold() -> None:
     assert shell == """claude mcp add webhand --env WEBHAND_LLM_MODEL='a "model"' -- '/opt/web hand' mcp"""
 
 
+@pytest.mark.parametrize(
+    ("folder", "command"), [("bin", "{folder}/webhand"), ("uv/archive-v0/f00/bin", "uvx")], ids=["installed", "uvx"]
+)
+def test_the_block_names_a_program_that_will_be_there_tomorrow(tmp_path: Path, folder: str, command: str) -> None:
+    program = tmp_path / folder / "webhand"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    app = typer.Typer()
+    app.command()(mcp)
+    printed = CliRunner().invoke(app, ["--print-config", "cursor"], env={"PATH": str(program.parent)})
+    assert json.loads(printed.stdout)["mcpServers"]["webhand"]["command"] == command.format(folder=program.parent)
+
+
 def test_the_command_prints_a_block_and_names_the_clients_it_knows() -> None:
     app = typer.Typer()
     app.command()(mcp)

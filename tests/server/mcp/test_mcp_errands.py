@@ -88,6 +88,7 @@ async def test_a_task_is_stopped_for_good(url: str, secret: str, era: str) -> No
         stopped = told(await client.call_tool("task_cancel", {"task_id": task_id}))
         again = await client.call_tool("task_cancel", {"task_id": task_id})
     assert stopped["status"] == "cancelled"
+    assert "Only if the user wants it" in stopped["next"]
     assert again.is_error
     assert told(again)["error"]["code"] == "TASK_NOT_CANCELLABLE"
 

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 
-from tests.server.mcp.client import connected, told
+from tests.server.mcp.client import connected, http_client, told
 from tests.server.mcp.house import House, serving
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ HELLO: dict[str, Any] = {
 
 async def post(url: str, headers: dict[str, str], body: Any = HELLO) -> httpx2.Response:
     """One request by hand."""
-    async with httpx2.AsyncClient(timeout=20) as http:
+    async with http_client() as http:
         return await http.post(url, json=body, headers={**ACCEPT, **headers})
 
 
@@ -84,9 +84,10 @@ async def test_a_session_belongs_to_its_key(house: House, url: str, secret: str)
 
 
 async def test_headers_that_make_no_sense_are_answered_in_words(url: str, secret: str) -> None:
-    wait = await post(url, {**bearer(secret), "X-MCP-Wait": "long"})
-    assert wait.status_code == 400
-    assert "X-MCP-Wait" in wait.json()["error_description"]
+    for nonsense in ("long", "nan"):
+        wait = await post(url, {**bearer(secret), "X-MCP-Wait": nonsense})
+        assert wait.status_code == 400
+        assert "X-MCP-Wait" in wait.json()["error_description"]
     toolsets = await post(url, {**bearer(secret), "X-MCP-Toolsets": "nowhere"})
     assert toolsets.status_code == 404
     assert "demo" in toolsets.json()["error_description"]
@@ -110,7 +111,7 @@ async def test_sessions_expire(house: House, secret: str) -> None:
 
 async def test_sessions_leave_nothing_behind(house: House, secret: str) -> None:
     before = transports()
-    async with serving(house, session_idle=0.5) as url, httpx2.AsyncClient(timeout=20) as http:
+    async with serving(house, session_idle=0.5) as url, http_client() as http:
         for _ in range(300):
             begun = await http.post(url, json=HELLO, headers={**ACCEPT, **bearer(secret)})
             assert begun.status_code == 200

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from anyio import to_thread
 from jsonschema import Draft202012Validator
 from mcp.client import advertise
+from typer.testing import CliRunner
 
 from server.auth import Caller
+from server.commands import keys
 from server.mcp_facade.app import APP_TYPE, APP_URI, app_html
 from server.mcp_facade.app import EXTENSION as APP_EXTENSION
 from server.mcp_facade.arguments import BrowsingWishes, Wishes
 from server.mcp_facade.instructions import INSTRUCTIONS
 from server.mcp_facade.tools import ERRANDS, Toolbox, mcp_name
 from server.mcp_facade.visit import Visit
+from storage.database import Database
+from storage.keys import KeyStore
 from tests.server.mcp.client import MODERN, connected
 from tests.server.mcp.house import House, serving
 from tools.catalog import catalog
@@ -176,6 +182,24 @@ async def test_a_keys_platforms_hold_whatever_a_header_says(house: House, url: s
     async with connected(url, secret) as client:
         with pytest.raises(Exception, match="limited to demo"):
             await client.call_tool("browser_run_task", {"task": "step"})
+
+
+@pytest.mark.anyio
+async def test_a_key_is_made_with_its_limits(tmp_path: Path) -> None:
+    given = ["create", "agent", "--platforms", "X,demo", "--wait", "4", "--hourly", "9", "--approval", "--json"]
+    environment = {"WEBHAND_DATA": str(tmp_path)}
+    made = await to_thread.run_sync(lambda: CliRunner().invoke(keys.app, given, env=environment))
+    assert made.exit_code == 0, made.stderr
+    wrong = ["create", "agent", "--platforms", "nowhere"]
+    refused = await to_thread.run_sync(lambda: CliRunner().invoke(keys.app, wrong, env=environment))
+    assert refused.exit_code != 0
+    assert "use one of browser, demo" in refused.stderr
+    database = Database(f"sqlite:///{tmp_path / 'webhand.db'}")
+    await database.open()
+    row = await KeyStore(database).find(json.loads(made.stdout)["key"])
+    await database.close()
+    assert row is not None
+    assert row.settings == {"platforms": ["twitter", "demo"], "wait_seconds": 4, "hourly": 9, "approval": True}
 
 
 @pytest.mark.anyio

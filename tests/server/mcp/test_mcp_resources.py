@@ -14,7 +14,7 @@ import pytest
 from mcp.client import Client
 from mcp.shared.subscriptions import ResourceUpdated
 
-from tests.server.mcp.client import MODERN, connected, told
+from tests.server.mcp.client import MODERN, Raw, connected, told
 from tests.server.mcp.house import House, picture
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")]
@@ -38,6 +38,8 @@ async def test_what_can_be_read_is_listed(url: str, secret: str, era: str) -> No
         "task://{id}/steps",
         "task://{id}/screenshot",
     }
+    typed = {template.name: template.mime_type for template in found}
+    assert typed == {"task": "application/json", "steps": "application/json", "screenshot": None}, "JPEG or PNG"
 
 
 async def test_a_task_its_steps_and_its_picture_can_be_read(url: str, secret: str, era: str) -> None:
@@ -64,6 +66,13 @@ async def test_the_platforms_say_what_can_be_done_there(url: str, secret: str, e
         (platform,) = await text_at(client, "platforms://all")
     assert platform["id"] == "twitter"
     assert "twitter_createTweet" in {tool["name"] for tool in platform["tools"]}
+
+
+async def test_a_request_that_nothing_can_keep_is_refused_in_words(url: str, secret: str) -> None:
+    publish = {"name": "publish", "arguments": {"platform": "demo", "account_name": "me", "text": "\ud800"}}
+    refused = await Raw(url, secret).error("prompts/get", publish, "publish")
+    assert refused["code"] == types.INVALID_PARAMS
+    assert refused["message"].startswith("text: holds characters")
 
 
 @pytest.mark.parametrize("uri", ["task://task_none", "task://x/other", "platforms://some", "file:///etc/passwd"])

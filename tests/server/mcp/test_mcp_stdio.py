@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,9 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters
 
+from tests.server.mcp import pipes
 from tests.server.mcp.client import MODERN, told
+from tests.server.mcp.pipes import Talk
 from tests.server.mcp.stdio_entry import KEY, SOCKET, own_server
 
 pytestmark = pytest.mark.anyio
@@ -33,77 +34,34 @@ def front(folder: Path, *headers: str) -> StdioServerParameters:
     return StdioServerParameters(command=sys.executable, args=[*ENTRY, str(folder), *headers], cwd=ROOT)
 
 
-@asynccontextmanager
-async def process(folder: Path) -> AsyncGenerator[Process]:
+def process(folder: Path) -> AbstractAsyncContextManager[Process]:
     """A front whose pipes the test holds."""
-    running = await asyncio.create_subprocess_exec(
-        sys.executable, *ENTRY, str(folder), stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=ROOT, limit=2**24
-    )
-    try:
-        yield running
-    finally:
-        if running.returncode is None:
-            running.kill()
-        await running.wait()
+    return pipes.process([sys.executable, *ENTRY, str(folder)], ROOT)
 
 
-class Talk:
-    """JSON-RPC by hand over a process's pipes."""
-
-    def __init__(self, running: Process) -> None:
-        self._running = running
-        self._last = 0
-
-    async def send(self, method: str, params: dict[str, Any] | None = None, *, answer: bool = True) -> int:
-        """Sends a request, or a notification."""
-        assert self._running.stdin is not None
-        self._last += 1
-        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params or {}}
-        if answer:
-            message["id"] = self._last
-        self._running.stdin.write(json.dumps(message).encode() + b"\n")
-        await self._running.stdin.drain()
-        return self._last
-
-    async def answer(self, number: int) -> dict[str, Any]:
-        """The answer to a request. Every line until then must be a message of the protocol."""
-        assert self._running.stdout is not None
-        while True:
-            line = await asyncio.wait_for(self._running.stdout.readline(), 60)
-            assert line, (await self._running.stderr.read()).decode() if self._running.stderr else ""
-            message = json.loads(line)
-            assert message["jsonrpc"] == "2.0"
-            if message.get("id") == number and "method" not in message:
-                return message
-
-    async def begin(self) -> dict[str, Any]:
-        """The handshake."""
-        hello = {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        }
-        answer = await self.answer(await self.send("initialize", hello))
-        await self.send("notifications/initialized", answer=False)
-        return answer
-
-    async def call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """A tool's result."""
-        answer = await self.answer(await self.send("tools/call", {"name": tool, "arguments": arguments}))
-        return answer["result"]["structuredContent"]
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Path]:
+    """A folder with a server that answers: each front in it is a client of its own."""
+    folder = tmp_path_factory.mktemp("shared")
+    async with own_server(folder):
+        yield folder
 
 
-async def test_a_client_gets_a_server_of_its_own_when_there_is_none(tmp_path: Path, era: str) -> None:
-    async with Client(front(tmp_path), mode=era) as client:
+async def test_a_client_gets_a_server_of_its_own_where_none_answers_and_the_next_shares_it(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left_behind:  # what nobody serves any more is no obstacle
+        left_behind.bind(str(tmp_path / SOCKET))
+    async with Client(front(tmp_path), mode="legacy") as client:
         names = {tool.name for tool in (await client.list_tools()).tools}
-        answer = told(await client.call_tool(RUN, {"task": "step tell:Done"}))
+        answer = told(await client.call_tool(RUN, {"task": "step tell:Shared"}))
         pictured = await client.call_tool("task_get", {"task_id": answer["task_id"], "screenshot": True})
+        async with Client(front(tmp_path), mode=MODERN) as other:
+            seen = told(await other.call_tool("task_get", {"task_id": answer["task_id"]}))
     assert "browser_run_task" in names
-    assert answer["result"]["output"] == "Done"
     assert pictured.content[1].type == "image"
+    assert answer["result"]["output"] == seen["result"]["output"] == "Shared"
 
 
-async def test_progress_and_questions_come_through(tmp_path: Path, era: str) -> None:
+async def test_progress_and_questions_come_through(shared: Path, era: str) -> None:
     heard: list[str] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
@@ -112,17 +70,10 @@ async def test_progress_and_questions_come_through(tmp_path: Path, era: str) -> 
     async def agree(context: Any, params: Any) -> types.ElicitResult:
         return types.ElicitResult(action="accept")
 
-    async with own_server(tmp_path), Client(front(tmp_path), mode=era, elicitation_callback=agree) as client:
+    async with Client(front(shared), mode=era, elicitation_callback=agree) as client:
         answer = await client.call_tool(RUN, {"task": "step ask:budget tell:Agreed"}, progress_callback=hear)
     assert told(answer)["result"]["output"] == "Agreed"
     assert "Goal 1 (https://site.test/1)" in heard
-
-
-async def test_two_clients_share_one_server(tmp_path: Path) -> None:
-    async with Client(front(tmp_path), mode=MODERN) as first, Client(front(tmp_path), mode="legacy") as second:
-        made = told(await first.call_tool(RUN, {"task": "tell:Shared"}))
-        seen = told(await second.call_tool("task_get", {"task_id": made["task_id"]}))
-    assert seen["result"]["output"] == "Shared"
 
 
 async def test_clients_that_start_together_do_not_clash(tmp_path: Path) -> None:
@@ -145,8 +96,8 @@ async def test_clients_that_start_together_do_not_clash(tmp_path: Path) -> None:
     assert sorted(made) == ["0", "1", "2"]
 
 
-async def test_a_front_narrows_what_its_client_sees(tmp_path: Path) -> None:
-    async with own_server(tmp_path), Client(front(tmp_path, "X-MCP-Readonly=1"), mode=MODERN) as client:
+async def test_a_front_narrows_what_its_client_sees(shared: Path) -> None:
+    async with Client(front(shared, "X-MCP-Readonly=1"), mode=MODERN) as client:
         names = {tool.name for tool in (await client.list_tools()).tools}
     assert names == {"account_list", "task_get", "task_list"}
 
@@ -157,12 +108,8 @@ async def test_nothing_but_the_protocol_is_on_stdout(tmp_path: Path) -> None:
         assert (await talk.begin())["result"]["serverInfo"]["name"] == "webhand"
         for text in ("print step print", "break", "fail:AGENT_FAILED", "long"):
             await talk.call(RUN, {"task": text})  # `answer` reads every line as JSON
-        assert running.stdin is not None
-        running.stdin.close()
-        assert await asyncio.wait_for(running.wait(), 30) == 0
-        assert running.stdout is not None
+        assert await talk.end() == b""
         assert running.stderr is not None
-        assert await running.stdout.read() == b""
         assert b"a library talks" in await running.stderr.read()
 
 
@@ -192,12 +139,3 @@ async def test_a_key_that_does_not_hold_is_said_on_stderr(tmp_path: Path) -> Non
     assert running.returncode == 1
     assert b"webhand key create" in told_why
     assert b"sk_live_wrong" not in told_why
-
-
-async def test_a_socket_that_nobody_serves_any_more_is_no_obstacle(tmp_path: Path) -> None:
-    async with own_server(tmp_path):
-        pass
-    with socket.socket(socket.AF_UNIX) as left_behind:
-        left_behind.bind(str(tmp_path / SOCKET))
-    async with Client(front(tmp_path), mode=MODERN) as client:
-        assert told(await client.call_tool("task_list", {}))["tasks"] == []

@@ -7,12 +7,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx2
 import mcp_types as types
 import pytest
 from mcp.client import advertise
 
-from tests.server.mcp.client import MODERN, Raw, connected, envelope
+from tests.server.mcp.client import MODERN, Raw, connected, envelope, http_client
 from tests.server.mcp.house import House
 
 pytestmark = pytest.mark.anyio
@@ -213,7 +212,7 @@ async def listening(
         "Mcp-Method": "subscriptions/listen",
     }
     async with (
-        httpx2.AsyncClient(timeout=30) as http,
+        http_client() as http,
         http.stream("POST", url, json=body, headers=headers) as response,
     ):
 

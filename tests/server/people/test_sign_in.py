@@ -274,6 +274,17 @@ async def test_a_client_that_cannot_ask_gets_the_link_in_words(house: House, sec
         assert "Open the browser" in (await looker.get(link)).text
 
 
+async def test_a_question_that_the_client_could_not_put_after_all_is_put_in_words(
+    house: House, secret: str, account: Account
+) -> None:
+    async def fail(_context: object, _params: types.ElicitRequestParams) -> types.ErrorData:
+        return types.ErrorData(code=types.INTERNAL_ERROR, message="There is no window to ask in.")
+
+    async with connected(f"{house.public_url}/mcp", secret, "legacy", elicitation_callback=fail) as client:
+        answer = await client.call_tool("demo_createPost", {"accountName": account.name, "text": "Not yet"})
+    assert "Ask the user to open http" in text_of(answer)
+
+
 async def test_a_user_who_does_not_want_to_sign_in_is_not_asked_twice(
     house: House, secret: str, account: Account
 ) -> None:

@@ -1,0 +1,73 @@
+"""stdin and stdout as lines, a message of the protocol each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+Message = dict[str, Any]
+
+
+class Lines:
+    """Both of them. Nothing but what is written here reaches the real stdout: prints of anybody land on stderr."""
+
+    def __init__(self) -> None:
+        self._input, self._output = os.dup(0), os.dup(1)
+        os.dup2(2, 1)
+        with Path(os.devnull).open() as nothing:
+            os.dup2(nothing.fileno(), 0)
+        self._loop = asyncio.get_running_loop()
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        # A thread of our own, that nobody waits for: a read of stdin cannot be interrupted.
+        threading.Thread(target=self._read, name="stdin", daemon=True).start()
+
+    async def line(self) -> str | None:
+        """The next line; None at the end."""
+        return await self._lines.get()
+
+    async def write(self, line: str) -> None:
+        """Writes one line."""
+        await asyncio.to_thread(_write_all, self._output, line.encode() + b"\n")
+
+    def _read(self) -> None:
+        rest = b""
+        while chunk := _read_some(self._input):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self._hand_over(line.decode(errors="replace"))
+        self._hand_over(None)
+
+    def _hand_over(self, line: str | None) -> None:
+        if line is None or line.strip():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
+
+
+def parsed(text: str) -> Message:
+    """The message as far as it can be read."""
+    try:
+        message: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}  # pyright: ignore[reportUnknownVariableType]  # any JSON object
+
+
+def _read_some(handle: int) -> bytes:
+    try:
+        return os.read(handle, 65536)
+    except OSError:
+        return b""
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    try:
+        while data:
+            data = data[os.write(handle, data) :]
+    except BrokenPipeError:
+        sys.stderr.write("webhand mcp: the client does not read any more\n")
