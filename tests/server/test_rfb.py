@@ -19,6 +19,7 @@ from agent.chromium import find_chromium
 from agent.engine import Window
 from agent.inputs import Inputs
 from agent.screencast import Frame, Screen
+from server.live import rfb
 from server.live.pictures import Box, Pictures, PixelFormat, changed_boxes
 from server.live.rfb import Broken, Stream, Viewer, challenge, vnc_response, welcome
 from tests.agent.screens import becomes, document, driven_chromium, driven_page, seen
@@ -350,6 +351,44 @@ async def test_a_viewer_that_speaks_wrongly_is_left(screen: Screen, message: byt
         client.writer.write(message)
         with pytest.raises(asyncio.IncompleteReadError):
             await client.message()
+
+
+async def test_a_flood_of_messages_leaves_everybody_else_their_turn(screen: Screen) -> None:
+    pieces = [b"RFB 003.008\n\x01\x01" + b"\x04\x01\0\0\0\0\0a" * 5000]
+    turns = 0
+
+    async def receive() -> bytes:
+        return pieces.pop() if pieces else b""
+
+    async def discard(_: bytes) -> None:
+        return
+
+    async def serve() -> None:
+        stream = Stream(receive, discard)
+        await welcome(stream)
+        await Viewer(stream, screen, Pictures()).run()
+
+    flooding = asyncio.create_task(serve())
+    while not flooding.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert isinstance(flooding.exception(), Broken)
+    assert turns > 5000
+
+
+async def test_a_viewer_that_never_introduces_itself_is_left(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rfb, "HANDSHAKE_S", 0.1)
+
+    async def serve(stream: Stream) -> None:
+        await welcome(stream)
+        await Viewer(stream, screen, Pictures()).run()
+
+    async with listening(serve) as connect, asyncio.timeout(10):
+        silent, shy = await connect(), await connect()
+        shy.writer.write(b"RFB 003.008\n\x01")  # and then no ClientInit
+        for client in (silent, shy):
+            await client.reader.read()
+            await client.close()
 
 
 async def test_old_viewers_are_refused_and_the_macos_one_is_not(screen: Screen) -> None:
