@@ -90,7 +90,7 @@ function take(told) {
   by('stop').hidden = !control.allowed || task.ended;
   needed(task, control);
   tabs(browser, mine);
-  notice(control);
+  notice(task.ended ? { notice: '' } : control);
   question.show(mine ? told.prompts[0] : null);
   document.title = `${by('status').querySelector('strong').textContent} · ${task.title}`;
   veil();
@@ -175,7 +175,7 @@ function hint() {
   by('notice').textContent = 'You are watching. Take control to use the page.';
   by('notice').hidden = false;
   clearTimeout(hinting);
-  hinting = setTimeout(() => news && notice(news.control), 4000);
+  hinting = setTimeout(() => news && !news.task.ended && notice(news.control), 4000);
 }
 
 function veil(why) {

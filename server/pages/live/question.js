@@ -68,8 +68,11 @@ export class Question {
     title.textContent = `Choose ${FIELDS[type]}`;
     const field = make('input', { type, value, min, max, step, autocomplete: 'off' });
     field.setAttribute('aria-labelledby', 'asking');
-    field.setAttribute('list', 'offered');
-    form.append(field, make('datalist', { id: 'offered' }, ...options.map(([value, label]) => make('option', { value, label }))));
+    form.append(field);
+    if (options.length) {
+      field.setAttribute('list', 'offered');
+      form.append(make('datalist', { id: 'offered' }, ...options.map(([value, label]) => make('option', { value, label }))));
+    }
     return () => answer(true, { text: field.value });
   }
 
