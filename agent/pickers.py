@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 PickedType = Literal["date", "time", "month", "week", "datetime-local", "color", "text"]
 
 # `name` is the binding through which the script speaks; what it leaves in its own world has the same name.
-SCRIPT = """(name=>{
+PICKER_SCRIPT = """(name=>{
 const own=['date','time','month','week','datetime-local','color'],written=['text','search','url','tel','email','number'];
 let field=null,last=0;
 const clicked=event=>{const on=event.composedPath()[0];

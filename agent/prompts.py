@@ -2,8 +2,7 @@
 
 Only while a person controls: a client that listens for dialogs or file choosers takes them away from the agent's.
 Drop-down lists are drawn inside the page by an inspector style sheet (`appearance: base-select`), which neither the page's
-own style sheets nor its DOM show. Permissions are denied at once by a headless Chromium; the functions that ask for one are
-wrapped so that the person is asked first. Pickers of dates, colours and suggestions: agent.pickers.
+own style sheets nor its DOM show. Permissions: agent.permissions. Pickers of dates, colours and suggestions: agent.pickers.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from agent.cdp import Answer, Gone, Refused
-from agent.pickers import SCRIPT as PICKERS
-from agent.pickers import Field, field_of
+from agent.permissions import PERMISSION_SCRIPT, PERMISSIONS
+from agent.pickers import PICKER_SCRIPT, Field, field_of
 from agent.screencast import Screen
 from agent.tabs import Tab
 
@@ -38,37 +37,6 @@ _REDRAW = "requestAnimationFrame(()=>0)"
 """An idle page does not draw itself again for a changed inspector style sheet alone."""
 _ATTACHING = {"waitForDebuggerOnStart": False, "flatten": True}
 _FRAMES = [{"type": "iframe"}, {"exclude": True}]
-_PERMISSIONS = {
-    "geolocation": ("geolocation",),
-    "notifications": ("notifications",),
-    "camera": ("camera",),
-    "microphone": ("microphone",),
-    "media": ("camera", "microphone"),
-    "clipboard": ("clipboard-read",),
-}
-"""What a page asks for -> the DevTools names of what is then allowed or blocked."""
-
-# The page's functions stay what they are to a look from outside (a Proxy answers toString as native). Whoever asks while
-# nobody listens any more goes on to the browser's own answer after a moment.
-_WRAP = """(name=>{
-const waiting=new Map();let last=0;
-if(Object.hasOwn(globalThis,name+'_'))return;
-Object.defineProperty(globalThis,name+'_',{value:(id,heard)=>{const w=waiting.get(id);
-if(!w)return;clearTimeout(w.timer);if(!heard){waiting.delete(id);w.done()}}});
-const ask=what=>new Promise(done=>{const id=++last;
-const timer=setTimeout(()=>{waiting.delete(id);done()},1500);
-waiting.set(id,{done,timer});
-const send=()=>globalThis[name]?globalThis[name](JSON.stringify([id,what])):waiting.has(id)&&setTimeout(send,50);
-send()});
-const wrap=(owner,method,what,async_)=>{if(!owner||!owner[method])return;
-owner[method]=new Proxy(owner[method],{apply(f,self,args){
-const w=ask(what(args)).then(()=>Reflect.apply(f,self,args));
-return async_?w:void w.catch(()=>{})}})};
-const of=c=>globalThis[c]?.prototype;
-wrap(of('Geolocation'),'getCurrentPosition',()=>'geolocation',false);
-wrap(globalThis.Notification,'requestPermission',()=>'notifications',true);
-wrap(of('MediaDevices'),'getUserMedia',([c])=>c?.audio&&c?.video?'media':c?.audio?'microphone':'camera',true);
-wrap(of('Clipboard'),'read',()=>'clipboard',true);wrap(of('Clipboard'),'readText',()=>'clipboard',true)})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +175,7 @@ class Prompts:
                 await self._try(domain, session)
             await self._try("Target.setAutoAttach", session, autoAttach=True, filter=_FRAMES, **_ATTACHING)
             await self._try("Page.setInterceptFileChooserDialog", session, enabled=True)
-            for source, world in ((f"{_WRAP}({name})", ""), (f"{PICKERS}({name})", self._binding)):
+            for source, world in ((f"{PERMISSION_SCRIPT}({name})", ""), (f"{PICKER_SCRIPT}({name})", self._binding)):
                 added = await self._try(
                     "Page.addScriptToEvaluateOnNewDocument",
                     session,
@@ -333,7 +301,7 @@ class Prompts:
         self._ask(Prompt(secrets.token_hex(6), "field", origin, field=picked), answer)
 
     async def _ask_permission(self, session: str, context: int, number: int, what: str, origin: str) -> None:
-        names = _PERMISSIONS.get(what, ())
+        names = PERMISSIONS.get(what, ())
         await self._reply(session, context, number, True)  # heard: the page's function waits
 
         async def answer(said: PromptAnswer) -> None:
