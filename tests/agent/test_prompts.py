@@ -255,7 +255,8 @@ async def test_a_dialog_from_before_is_closed_by_loading_the_page_again(page: Pa
         await becomes(lambda: _is_silent(screen), value=True)
         await person.prompts.begin()
         assert (await person.asked()).kind == "silent"
-        await person.say(accept=True)
+        async with page.expect_event("load"):
+            await person.say(accept=True)
         await becomes(lambda: page.evaluate("getComputedStyle(list).appearance"), "base-select")
         assert person.prompts.pending == []
         await person.prompts.end()
