@@ -18,6 +18,10 @@ WHEEL = 120
 """CSS pixels per step of a wheel."""
 DOUBLE = 0.5
 """Seconds within which a second click makes a double click."""
+MOST_QUEUED = 500
+"""Events that may wait to be acted on before no more are read."""
+MOST_UNANSWERED = 100
+"""Events that Chromium may owe an answer to: beyond, each waits a moment for the oldest."""
 BUTTONS = ((1, "left", 1), (2, "middle", 4), (4, "right", 2), (128, "back", 8), (256, "forward", 16))
 """RFB bit, DevTools name, DevTools bit."""
 WHEELS = ((8, 0, -1), (16, 0, 1), (32, -1, 0), (64, 1, 0))
@@ -84,6 +88,8 @@ class Inputs:
         self._clipboard_here = asyncio.Event()
         self._clipboard_here.set()
         self._copying: set[asyncio.Task[None]] = set()
+        self._unanswered: deque[asyncio.Future[Answer]] = deque()
+        self._fewer = asyncio.Event()
 
     def point(self, x: int, y: int, mask: int, size: tuple[int, int]) -> None:
         """The pointer is at x, y of a picture of this size, with these buttons down (RFB mask). Never blocks."""
@@ -103,6 +109,12 @@ class Inputs:
             self._queue.append(_Stroke(keysym, down))
             self._more.set()
 
+    async def caught_up(self) -> None:
+        """Waits while too much is queued, so that whoever sends faster than the page acts is slowed down."""
+        while len(self._queue) >= MOST_QUEUED:
+            self._fewer.clear()
+            await self._fewer.wait()
+
     def await_clipboard(self) -> None:
         """The person's clipboard has changed and its text is on the way: a paste waits for it."""
         self._clipboard_here.clear()
@@ -119,16 +131,20 @@ class Inputs:
             self._more.clear()
             while self._queue:
                 event = self._queue.popleft()
+                self._fewer.set()
                 try:
                     await (self._move(event) if isinstance(event, _Point) else self._press(event))
                 except (Refused, TimeoutError):
                     continue  # the tab was closed, or its renderer is gone
                 except Gone:
                     return
+                if len(self._unanswered) > MOST_UNANSWERED:
+                    await asyncio.wait((self._unanswered[0],), timeout=1)
 
     async def release(self) -> None:
         """Lets go of every key and button that is down."""
         self._queue.clear()
+        self._fewer.set()
         with suppress(Refused, TimeoutError, Gone):
             for keysym in list(self._down):
                 await self._press(_Stroke(keysym, down=False))
@@ -142,7 +158,11 @@ class Inputs:
         tab = self._screen.tab
         if tab is None:
             raise Refused("no page is shown")
-        return await self._screen.cdp.post(method, parameters, tab.session)
+        answer = await self._screen.cdp.post(method, parameters, tab.session)
+        self._unanswered.append(answer)
+        while self._unanswered and self._unanswered[0].done():
+            self._unanswered.popleft()
+        return answer
 
     async def _mouse(self, kind: str, **more: object) -> asyncio.Future[Answer]:
         x, y = self._at

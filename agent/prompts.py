@@ -2,8 +2,7 @@
 
 Only while a person controls: a client that listens for dialogs or file choosers takes them away from the agent's.
 Drop-down lists are drawn inside the page by an inspector style sheet (`appearance: base-select`), which neither the page's
-own style sheets nor its DOM show. Permissions are denied at once by a headless Chromium; the functions that ask for one are
-wrapped so that the person is asked first.
+own style sheets nor its DOM show. Permissions: agent.permissions. Pickers of dates, colours and suggestions: agent.pickers.
 """
 
 from __future__ import annotations
@@ -19,10 +18,16 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from agent.cdp import Answer, Gone, Refused
+from agent.permissions import PERMISSION_SCRIPT, PERMISSIONS
+from agent.pickers import PICKER_SCRIPT, Field, field_of
 from agent.screencast import Screen
 from agent.tabs import Tab
 
-Kind = Literal["alert", "confirm", "prompt", "beforeunload", "files", "permission"]
+Kind = Literal["alert", "confirm", "prompt", "beforeunload", "files", "permission", "field", "silent"]
+"""`silent`: the page does not answer, perhaps for a dialog from before, which only its first listener could close."""
+
+SILENT_S = 1.0
+"""Seconds after which a page is taken for one that does not answer."""
 
 _LISTS = (
     "select:not([multiple]):not([size]){appearance:base-select!important}"
@@ -32,37 +37,6 @@ _REDRAW = "requestAnimationFrame(()=>0)"
 """An idle page does not draw itself again for a changed inspector style sheet alone."""
 _ATTACHING = {"waitForDebuggerOnStart": False, "flatten": True}
 _FRAMES = [{"type": "iframe"}, {"exclude": True}]
-_PERMISSIONS = {
-    "geolocation": ("geolocation",),
-    "notifications": ("notifications",),
-    "camera": ("camera",),
-    "microphone": ("microphone",),
-    "media": ("camera", "microphone"),
-    "clipboard": ("clipboard-read",),
-}
-"""What a page asks for -> the DevTools names of what is then allowed or blocked."""
-
-# The page's functions stay what they are to a look from outside (a Proxy answers toString as native). Whoever asks while
-# nobody listens any more goes on to the browser's own answer after a moment.
-_WRAP = """(name=>{
-const waiting=new Map();let last=0;
-if(Object.hasOwn(globalThis,name+'_'))return;
-Object.defineProperty(globalThis,name+'_',{value:(id,heard)=>{const w=waiting.get(id);
-if(!w)return;clearTimeout(w.timer);if(!heard){waiting.delete(id);w.done()}}});
-const ask=what=>new Promise(done=>{const id=++last;
-const timer=setTimeout(()=>{waiting.delete(id);done()},1500);
-waiting.set(id,{done,timer});
-const send=()=>globalThis[name]?globalThis[name](JSON.stringify([id,what])):waiting.has(id)&&setTimeout(send,50);
-send()});
-const wrap=(owner,method,what,async_)=>{if(!owner||!owner[method])return;
-owner[method]=new Proxy(owner[method],{apply(f,self,args){
-const w=ask(what(args)).then(()=>Reflect.apply(f,self,args));
-return async_?w:void w.catch(()=>{})}})};
-const of=c=>globalThis[c]?.prototype;
-wrap(of('Geolocation'),'getCurrentPosition',()=>'geolocation',false);
-wrap(globalThis.Notification,'requestPermission',()=>'notifications',true);
-wrap(of('MediaDevices'),'getUserMedia',([c])=>c?.audio&&c?.video?'media':c?.audio?'microphone':'camera',true);
-wrap(of('Clipboard'),'read',()=>'clipboard',true);wrap(of('Clipboard'),'readText',()=>'clipboard',true)})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +52,7 @@ class Prompt:
     accept: str = ""
     """For files: the chooser's accept attribute."""
     permission: str = ""
+    field: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +77,7 @@ class _Aided:
     page: Tab
     sheets: dict[str, str] = field(default_factory=dict[str, str])
     """Frame id -> our style sheet in it."""
-    script: str = ""
+    scripts: list[str] = field(default_factory=list[str])
 
 
 class Prompts:
@@ -114,6 +89,7 @@ class Prompts:
         self._binding = ""
         self._aided: dict[str, _Aided] = {}
         self._asked: dict[str, _Asked] = {}
+        self._probed: set[str] = set()
         self._jobs: set[asyncio.Task[None]] = set()
 
     @property
@@ -149,6 +125,7 @@ class Prompts:
             with suppress(Gone, TimeoutError):
                 await self._leave(session, aided)
         self._aided.clear()
+        self._probed.clear()
         self._binding = ""
         self._changed()
 
@@ -168,38 +145,70 @@ class Prompts:
 
     async def _aid_shown(self) -> None:
         tab = self._screen.tab
-        if tab and tab.session not in self._aided:
-            await self._aid(tab.session, tab)
+        if tab is None or tab.session in self._probed:
+            return
+        self._probed.add(tab.session)
+        with suppress(Gone):
+            answer = await self._screen.cdp.post("Runtime.evaluate", {"expression": "0"}, tab.session)
+            await asyncio.wait((answer,), timeout=SILENT_S)
+            if answer.done():
+                await self._aid(tab.session, tab)
+            else:
+                self._start(self._aid_once_it_answers(tab, answer))
+
+    async def _aid_once_it_answers(self, tab: Tab, answer: asyncio.Future[Answer]) -> None:
+        async def reload(said: PromptAnswer) -> None:
+            if said.accept:
+                await self._screen.cdp.post("Page.reload", None, tab.session)
+
+        prompt = Prompt(f"silent-{tab.session}", "silent", origin_of(tab.url))
+        self._ask(prompt, reload)
+        await asyncio.wait((answer,))
+        self._forget(prompt.id)
+        await self._aid(tab.session, tab)
 
     async def _aid(self, session: str, page: Tab) -> None:
         aided = self._aided[session] = _Aided(page)
-        source = f"{_WRAP}({json.dumps(self._binding)})"
+        name = json.dumps(self._binding)
         with suppress(TimeoutError, Gone):
             for domain in ("Page.enable", "DOM.enable", "CSS.enable"):
                 await self._try(domain, session)
             await self._try("Target.setAutoAttach", session, autoAttach=True, filter=_FRAMES, **_ATTACHING)
             await self._try("Page.setInterceptFileChooserDialog", session, enabled=True)
-            await self._try("Runtime.addBinding", session, name=self._binding)
-            added = await self._try(
-                "Page.addScriptToEvaluateOnNewDocument", session, source=source, runImmediately=True
-            )
-            aided.script = added.get("identifier", "")
+            for source, world in ((f"{PERMISSION_SCRIPT}({name})", ""), (f"{PICKER_SCRIPT}({name})", self._binding)):
+                added = await self._try(
+                    "Page.addScriptToEvaluateOnNewDocument",
+                    session,
+                    source=source,
+                    worldName=world,
+                    runImmediately=True,
+                )
+                aided.scripts.append(added.get("identifier", ""))
             tree = await self._try("Page.getFrameTree", session)
             for frame in _frames(tree["frameTree"]) if tree else []:
                 await self._draw_lists(session, aided, frame)
+            await self._try("Runtime.addBinding", session, name=self._binding)  # into the worlds that are there
             await self._try("Runtime.evaluate", session, expression=_REDRAW)
 
     async def _leave(self, session: str, aided: _Aided) -> None:
-        for sheet in aided.sheets.values():
+        for frame, sheet in aided.sheets.items():
             await self._try("CSS.setStyleSheetText", session, styleSheetId=sheet, text="")
+            await self._leave_pickers(session, frame)
         await self._try("Runtime.evaluate", session, expression=_REDRAW)
-        if aided.script:
-            await self._try("Page.removeScriptToEvaluateOnNewDocument", session, identifier=aided.script)
+        for script in aided.scripts:
+            await self._try("Page.removeScriptToEvaluateOnNewDocument", session, identifier=script)
         await self._try("Runtime.removeBinding", session, name=self._binding)
         await self._try("Page.setInterceptFileChooserDialog", session, enabled=False)
         await self._try("Target.setAutoAttach", session, autoAttach=False, **_ATTACHING)
         for domain in ("CSS.disable", "DOM.disable", "Page.disable"):
             await self._try(domain, session)
+
+    async def _leave_pickers(self, session: str, frame: str) -> None:
+        """The pickers of a frame open in the browser again."""
+        world = await self._try("Page.createIsolatedWorld", session, frameId=frame, worldName=self._binding)
+        if world:  # the one that is there already
+            off = f"globalThis[{json.dumps(self._binding + '-')}]?.()"
+            await self._try("Runtime.evaluate", session, expression=off, contextId=world["executionContextId"])
 
     async def _draw_lists(self, session: str, aided: _Aided, frame: str) -> None:
         made = await self._try("CSS.createStyleSheet", session, frameId=frame)
@@ -223,7 +232,7 @@ class Prompts:
             case "Page.fileChooserOpened":
                 self._start(self._ask_files(session, aided, event))
             case "Runtime.bindingCalled":
-                self._start(self._ask_permission(session, event))
+                self._start(self._called(session, event))
             case "Target.attachedToTarget":
                 self._start(self._aid(event["sessionId"], aided.page))
             case "Target.detachedFromTarget":
@@ -265,32 +274,48 @@ class Prompts:
         origin = origin_of(aided.page.url)
         self._ask(Prompt(secrets.token_hex(6), "files", origin, multiple=several, accept=accept), answer)
 
-    async def _ask_permission(self, session: str, event: Answer) -> None:
+    async def _called(self, session: str, event: Answer) -> None:
+        """One of our scripts has something to ask. A page may say what it likes, but its origin cannot be overridden."""
         if event["name"] != self._binding:
             return
         number, what = _asked_for(event["payload"])
         context = event["executionContextId"]
-        names = _PERMISSIONS.get(what, ())
         with suppress(Refused, Gone, TimeoutError):
-            # A page may say what it likes, but location cannot be overridden.
             told = await self._call(
                 "Runtime.evaluate", session, expression="location.origin", contextId=context, returnByValue=True
             )
             origin = str(told["result"].get("value", ""))
-            await self._reply(session, context, number, heard=True)
+            if isinstance(what, str):
+                await self._ask_permission(session, context, number, what, origin)
+            elif picked := field_of(what):
+                self._ask_field(session, context, number, picked, origin)
 
-            async def answer(said: PromptAnswer) -> None:
-                for name in names:
-                    await self._decide(name, origin, allowed=said.accept)
-                await self._reply(session, context, number, heard=False)
+    def _ask_field(self, session: str, context: int, number: int, picked: Field, origin: str) -> None:
+        async def answer(said: PromptAnswer) -> None:
+            if said.accept:
+                await self._reply(session, context, number, said.text)
 
-            if names and origin.startswith("http"):
-                self._ask(Prompt(secrets.token_hex(6), "permission", origin, permission=what), answer)
-            else:
-                await self._reply(session, context, number, heard=False)
+        for prompt in self.pending:
+            if prompt.kind == "field":  # the person clicked elsewhere, in a viewer that draws no pickers
+                self._forget(prompt.id)
+        self._ask(Prompt(secrets.token_hex(6), "field", origin, field=picked), answer)
 
-    async def _reply(self, session: str, context: int, number: int, *, heard: bool) -> None:
-        call = f"globalThis[{json.dumps(self._binding + '_')}]?.({number},{json.dumps(heard)})"
+    async def _ask_permission(self, session: str, context: int, number: int, what: str, origin: str) -> None:
+        names = PERMISSIONS.get(what, ())
+        await self._reply(session, context, number, True)  # heard: the page's function waits
+
+        async def answer(said: PromptAnswer) -> None:
+            for name in names:
+                await self._decide(name, origin, allowed=said.accept)
+            await self._reply(session, context, number, False)
+
+        if names and origin.startswith("http"):
+            self._ask(Prompt(secrets.token_hex(6), "permission", origin, permission=what), answer)
+        else:
+            await self._reply(session, context, number, False)
+
+    async def _reply(self, session: str, context: int, number: int, said: object) -> None:
+        call = f"globalThis[{json.dumps(self._binding + '_')}]?.({number},{json.dumps(said)})"
         await self._call("Runtime.evaluate", session, expression=call, contextId=context, userGesture=True)
 
     async def _decide(self, name: str, origin: str, *, allowed: bool) -> None:
@@ -333,13 +358,13 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else parts.scheme
 
 
-def _asked_for(payload: str) -> tuple[int, str]:
-    """Number and permission of a page's call: whatever else it sends counts as nothing."""
+def _asked_for(payload: str) -> tuple[int, object]:
+    """Number and matter of a script's call: whatever else a page sends counts as nothing."""
     try:
         number, what = json.loads(payload)
     except (ValueError, TypeError):
         return 0, ""
-    return (number, what) if isinstance(number, int) and isinstance(what, str) else (0, "")
+    return (number, what) if isinstance(number, int) else (0, "")
 
 
 def _frames(tree: Answer) -> list[str]:

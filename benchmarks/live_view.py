@@ -1,8 +1,9 @@
 """The live view over a plain screencast WebSocket (benchmarks/plain_cast.py): same browser, same pages, same viewer, one run.
 
 Glass to glass: from a change in the shown page to the changed pixel in the viewer's canvas. Input: from the press in the viewer to the
-event in the shown page, and to the changed pixel. Then frames, bandwidth and CPU on busy pages, memory per viewer, and what a page costs
-that nobody looks at. The server runs in a process of its own; CPU is in per cent of one core. They take turns.
+event in the shown page, and to the changed pixel. Then frames, bandwidth and CPU on busy pages, CPU and memory for each further viewer, and
+what a page costs that nobody looks at (beside the plain one, to which nothing at all is connected then). The server runs in a process
+of its own; CPU is in per cent of one core. They take turns. About three minutes on two quiet cores.
 
     python -m benchmarks.live_view [rounds]
 """
@@ -41,9 +42,10 @@ from storage.states import TaskState
 from tests.person import FLAGS
 from tests.server.live_stage import TASK, StagedTasks
 
-ROUNDS = 3
-FLIPS = 30
-SECONDS = 4.0
+ROUNDS = 2
+FLIPS = 20
+FURTHER = 4
+SECONDS = 3.0
 WIDTH, HEIGHT = 1280, 800
 
 STYLE = "<!doctype html><style>body{margin:0;font:16px sans-serif;background:#fff}</style>"
@@ -164,17 +166,21 @@ async def load(rig: Rig, viewer: Page | None) -> dict[str, float]:
     }
 
 
-async def memory(rig: Rig, name: str) -> float:
-    """MB that the server grows by for each further viewer."""
+async def further_viewers(rig: Rig, name: str) -> dict[str, float]:
+    """What the server spends on each viewer beside the first."""
     viewers = [await rig.look(name)]
-    await asyncio.sleep(2)
-    one = rig.server.memory_info().rss
-    viewers += [await rig.look(name) for _ in range(4)]
-    await asyncio.sleep(2)
-    five = rig.server.memory_info().rss
+    one = await load(rig, viewers[0])
+    before = rig.server.memory_info().rss
+    viewers += [await rig.look(name) for _ in range(FURTHER)]
+    all_ = await load(rig, viewers[0])
+    more = rig.server.memory_info().rss - before
     for viewer in viewers:
         await viewer.context.close()
-    return (five - one) / 4 / 1024 / 1024
+    return {
+        "server MB": more / FURTHER / 1024 / 1024,
+        "server %": (all_["server %"] - one["server %"]) / FURTHER,
+        "Chromium %": (all_["Chromium %"] - one["Chromium %"]) / FURTHER,
+    }
 
 
 Figures = dict[tuple[str, str], list[float]]
@@ -203,9 +209,14 @@ async def one_round(rig: Rig, figures: Figures) -> None:
             for what, value in (await load(rig, None)).items():
                 if "%" in what:
                     figures.setdefault((f"{page}, nobody watches: {what}", name), []).append(value)
+
+
+async def one_crowd(rig: Rig, figures: Figures) -> None:
+    """What further viewers cost, once for both."""
     await rig.show("typing")
     for name in rig.urls:
-        figures.setdefault(("server memory per further viewer, MB", name), []).append(await memory(rig, name))
+        for what, value in (await further_viewers(rig, name)).items():
+            figures.setdefault((f"each further viewer: {what}", name), []).append(value)
 
 
 def report(figures: Figures) -> str:
@@ -278,6 +289,7 @@ async def main(rounds: int) -> None:
         async with rigged(Path(folder)) as rig:
             for _ in range(rounds):
                 await one_round(rig, figures)
+            await one_crowd(rig, figures)
     print(report(figures))
 
 

@@ -258,11 +258,23 @@ class House:
                     serve_demo_site(site, port=self.settings.demo_port)
                 )
             stack.push_async_callback(self.live.close)
+            await self._open_vnc_port()
             stack.push_async_callback(self.sign_in_pages.close)
             await stack.enter_async_context(self.mcp.running())
             if self.workshop is not None:
                 await stack.enter_async_context(self.workshop.running(after=self.mcp.opened()))
             yield self.state
+
+    async def _open_vnc_port(self) -> None:
+        """The raw VNC port, where one is wanted and browsers run. Raises SettingWrong when it is taken."""
+        port = self.settings.vnc_port
+        if port is None or self.workshop is None:
+            return
+        try:
+            await self.live.vnc.open("127.0.0.1", port)
+        except OSError as error:
+            message = f"Port {port} cannot be used for VNC ({error.strerror}): choose another with WEBHAND_VNC_PORT."
+            raise SettingWrong(message) from None
 
     async def _introduce(self) -> None:
         """At the first start makes the key that this machine's own commands use."""

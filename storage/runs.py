@@ -151,13 +151,18 @@ class RunStore:
         return await self._change(task, engine=engine)
 
     async def pause(self, task: Task, reason: str, message: str) -> bool | None:
-        """The run stands still until somebody resumes it. None: the pause that was requested is not wanted any more."""
+        """The run stands still until somebody resumes it. None: the pause that was requested is not wanted any more.
+
+        "requested" stands for the reason and message of whoever asked for the pause.
+        """
         async with self._database.writing() as session:
             held = await self._held(session, task)
             if held is None:
                 return False
-            if reason == "requested" and not held.pause_wanted:
-                return None
+            if reason == "requested":
+                if not held.pause_wanted:
+                    return None
+                reason, message = held.pause_reason or reason, held.pause_message or message
             held.state, held.pause_wanted, held.paused_at = TaskState.PAUSED, False, now()
             held.pause_reason, held.pause_message = reason, message
             await self._outbox.happened(session, held)

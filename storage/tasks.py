@@ -285,14 +285,20 @@ class TaskStore:
             self._tell(session, task)
         return task
 
-    async def ask_pause(self, task_id: str) -> Task | None:
-        """Asks the worker to pause between two steps; a task that nobody holds pauses at once. None: it cannot be paused now."""
+    async def ask_pause(
+        self, task_id: str, reason: str = "requested", message: str = "Paused on request."
+    ) -> Task | None:
+        """Asks the worker to pause between two steps; a task that nobody holds pauses at once. None: it cannot be paused now.
+
+        Reason and message stand in the row from now on, and say something once the pause has landed.
+        """
         async with self._database.writing() as session:
             task = await locked(session, task_id)
             if task is None or task.state.final or task.state is TaskState.PAUSED:
                 return None
+            task.pause_reason, task.pause_message = reason, message
             if task.worker_id is None:
-                task.state, task.pause_reason, task.paused_at = TaskState.PAUSED, "requested", now()
+                task.state, task.paused_at = TaskState.PAUSED, now()
                 await self._outbox.happened(session, task)
             else:
                 task.pause_wanted = True
@@ -305,7 +311,8 @@ class TaskStore:
             task = await locked(session, task_id)
             if task is None or not (task.state is TaskState.PAUSED or task.pause_wanted) or task.state.final:
                 return None
-            task.pause_wanted = False
+            if task.pause_wanted:
+                task.pause_wanted, task.pause_reason, task.pause_message = False, None, None
             if task.worker_id is None:
                 unpause(task, TaskState.PENDING)
                 await self._outbox.happened(session, task)

@@ -38,7 +38,7 @@ ASKED: Mapping[str, tuple[str, str]] = {
     "two_factor": ("The site asks for a code", "Take control below, enter the code, and press Continue there."),
     "approval": ("This waits for approval", "Nothing has been done yet."),
     "budget": ("The task's budget is used up", "Resume it to let it go on, or stop it."),
-    "take_over": ("A person has taken over", "It goes on when they give control back, or when it is resumed."),
+    "take_over": ("A person is in control", "Resuming it here takes the control away from them."),
     "requested": ("Paused", "Resume it to let it go on."),
 }
 """Why a task waits: a title, and what a person can do about it."""

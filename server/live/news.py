@@ -50,6 +50,7 @@ def news(room: Room, seat: str, *, may_control: bool, steps_known: int = 0) -> d
                 "multiple": prompt.multiple,
                 "accept": prompt.accept,
                 "permission": prompt.permission,
+                "field": prompt.field.model_dump() if prompt.field else None,
             }
             for prompt in prompts
         ],

@@ -10,7 +10,8 @@ import asyncio
 import os
 import struct
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from enum import IntEnum, IntFlag
 from typing import Any, TypeVar
 
@@ -26,6 +27,8 @@ T = TypeVar("T")
 VERSION = b"RFB 003.008\n"
 LARGEST_CLIPBOARD = 1 << 20
 LARGEST_TIGHT = (1 << 22) - 1
+HANDSHAKE_S = 10.0
+"""Seconds after which a viewer that has not introduced itself is left."""
 QUALITY_LEVELS = range(-32, -22)
 """Who names one of these takes JPEG inside Tight."""
 
@@ -84,8 +87,9 @@ class Stream:
 
 async def welcome(stream: Stream) -> None:
     """The handshake for a viewer whom something else has let in already. Raises Broken."""
-    await _agree(stream, security=1)
-    await stream.send(struct.pack(">I", 0))
+    async with _in_time():
+        await _agree(stream, security=1)
+        await stream.send(struct.pack(">I", 0))
 
 
 async def challenge(stream: Stream, passwords: Mapping[str, T]) -> T:
@@ -104,6 +108,16 @@ async def challenge(stream: Stream, passwords: Mapping[str, T]) -> T:
         raise Broken("wrong password")
     await stream.send(struct.pack(">I", 0))
     return found[0]
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncGenerator[None]:
+    """Raises Broken when a part of the handshake takes too long."""
+    try:
+        async with asyncio.timeout(HANDSHAKE_S):
+            yield
+    except TimeoutError:
+        raise Broken("a viewer that says nothing") from None
 
 
 async def _agree(stream: Stream, *, security: int) -> None:
@@ -178,7 +192,8 @@ class Viewer:
 
     async def _begin(self) -> None:
         """ClientInit and ServerInit."""
-        await self._stream.read(1)  # shared or not: always shared
+        async with _in_time():
+            await self._stream.read(1)  # shared or not: always shared
         frame = await self._screen.next(-1)
         self._size = frame.width, frame.height
         name = self._screen.name.encode()[:4096]
@@ -205,6 +220,10 @@ class Viewer:
             if reader is None:
                 raise Broken(f"an unknown message: {kind}")
             await reader()
+            # What has arrived in one piece is read without ever waiting: a flood must not hold up everybody else.
+            await asyncio.sleep(0)
+            if self._inputs:
+                await self._inputs.caught_up()
 
     async def _set_format(self) -> None:
         await self._stream.read(3)

@@ -176,7 +176,12 @@ class Room:
             return
         paths = [self._received[name] for name in files if name in self._received]
         await self.prompts.answer(prompt_id, PromptAnswer(accept, text, paths))
-        acts = {"files": "chose files" if accept else "chose no file", "permission": "decided on a permission"}
+        acts = {
+            "files": "chose files" if accept else "chose no file",
+            "permission": "decided on a permission",
+            "field": "filled in a field" if accept else "left a field as it was",
+            "silent": "reloaded" if accept else "waited",
+        }
         self._diary.add(acts.get(prompt.kind, "answered a dialog"), self.screen.tab.url if self.screen.tab else "")
 
     def receive(self, path: Path) -> str:

@@ -5,7 +5,7 @@ GET  /live/{token}/state              the task, its steps, who is in control: JS
 WS   /live/{token}/news               the same at every change; the person's wishes the other way
 WS   /live/{token}/ws                 RFB 3.8 (subprotocol `binary`), for the page and any other VNC client
 PUT  /live/{token}/files?name=        a file for the page's file chooser
-POST /live/{token}/vnc                a password for the raw VNC port, where one is open
+POST /live/{token}/vnc                a password for the raw VNC port of the machine that runs the task, where one is open
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
+from socket import gethostname
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -78,6 +79,7 @@ class Live:
             WebSocketRoute(f"/{RELAYED}/{{token}}/news", self.news),
             WebSocketRoute(f"/{RELAYED}/{{token}}/ws", self.watch),
             Route(f"/{RELAYED}/{{token}}/files", answering(self.receive), methods=["PUT"]),
+            Route(f"/{RELAYED}/{{token}}/vnc", answering(self.open_vnc), methods=["POST"]),
         ]
 
     async def close(self) -> None:
@@ -112,14 +114,18 @@ class Live:
             return JSONResponse({"file": room.receive(path)})
 
     async def open_vnc(self, request: Request) -> Response:
-        """A password for this task on the raw VNC port, good until the task ends or the token expires."""
+        """A password for this task on the raw VNC port, good until the task ends or the token expires. The port is on the
+        loopback of the machine that runs the task's browser, which the answer names: a tunnel leads there.
+        """
+        if passed_on := await self._passed_on(request, "vnc", control=True):
+            return passed_on
         async with self._door.entered(request, control=True) as (signed, room):
             if self.vnc.port is None:
                 raise Turned(404, "No VNC port is open.")
             if room.snapshot.ended:
                 raise Turned(410, "The task has ended.")
             password = self.vnc.password(room.task_id, signed.expires)
-            return JSONResponse({"port": self.vnc.port, "password": password})
+            return JSONResponse({"machine": gethostname(), "port": self.vnc.port, "password": password})
 
     async def news(self, socket: WebSocket) -> None:
         """Tells the page what changes and does what its person wants."""

@@ -82,7 +82,8 @@ class WatchedTasks:
         task = await self._tasks.get(task_id)
         if task is not None and task.state is TaskState.PAUSED:
             return
-        if await self._tasks.ask_pause(task_id) is None:
+        told = "A person has taken control in the live view. The task goes on when they give it back."
+        if await self._tasks.ask_pause(task_id, "take_over", told) is None:
             message = "The task cannot be paused now."
             raise Conflict(message)
         async with asyncio.timeout(_LANDING_S):

@@ -31,13 +31,12 @@ _ASKED: Mapping[str, str] = {
     "sign_in": "The account must be signed in.",
     "two_factor": "The site asks for the second factor.",
     "approval": "This must be approved before it is published.",
-    "take_over": "The task waits for a person to take over.",
     "budget": "The task's budget is used up.",
     "requested": "The task was paused.",
 }
 _ANSWERED_HERE = {"budget", "requested"}
 """Reasons that a yes or no settles; all others need the task's page."""
-_MEANT = {None, "requested"}
+_MEANT = {None, "requested", "take_over"}
 """Who pauses a task, or takes it over, knows what they do: nobody else is asked."""
 _GO_ON: dict[str, Any] = {
     "type": "object",
@@ -90,6 +89,8 @@ class People:
         reason = task.pause_reason or ""
         if reason in _ANSWERED_HERE:
             return "Ask the user whether it is to go on: task_resume lets it, task_cancel ends it."
+        if reason == "take_over":
+            return "Nobody needs to be asked, and task_resume would take the control away from them."
         url = self._links.task_page(task) if reason == "approval" else self._links.live(task)
         return f"Ask the user to open {url} and do what the page says."
 

@@ -96,7 +96,7 @@ class Results:
 
     async def _progress(self, task: Task) -> Json:
         progress: Json = {"doing": task.progress_word, "percentage": task.progress_percentage, "steps": task.step_count}
-        if task.pause_reason is not None:
+        if task.state is TaskState.PAUSED and task.pause_reason is not None:
             progress["paused_for"] = task.pause_reason
         last = await self.last_step(task)
         if last is not None:

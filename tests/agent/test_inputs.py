@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Dialog, Page
 
 from agent.chromium import Chromium
 from agent.engine import Window
-from agent.inputs import Inputs
+from agent.inputs import MOST_QUEUED, Inputs
 from agent.keysyms import accent_of, character_of, key_of
 from agent.screencast import Screen
 from tests.agent.screens import becomes, document, driven_chromium, driven_page
@@ -282,6 +282,23 @@ async def test_nothing_gets_through_without_leave(page: Page, hands: Hands) -> N
     hands.type("yes")
     await value(page, "yes")
     assert not await page.evaluate("heard.some(line => line.startsWith('mouse'))")
+
+
+async def test_whoever_types_faster_than_the_page_acts_is_slowed_down(page: Page, shared: tuple[Page, Window]) -> None:
+    screen = Screen(shared[1])
+    async with screen.watched():
+        await screen.next(-1)
+        hands = Hands(screen)
+        await hands.caught_up()
+        hands.type("a" * (MOST_QUEUED // 2))
+        waiting = asyncio.create_task(hands.caught_up())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        running = asyncio.create_task(hands.run())
+        await waiting
+        await value(page, "a" * (MOST_QUEUED // 2))
+        running.cancel()
+    await screen.close()
 
 
 async def test_what_is_held_is_let_go_at_the_end(page: Page, hands: Hands) -> None:

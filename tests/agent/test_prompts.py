@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page
 from agent.chromium import Chromium
 from agent.engine import Window
 from agent.inputs import Inputs
+from agent.pickers import Field, field_of
 from agent.prompts import Prompt, PromptAnswer, Prompts
 from agent.screencast import Screen
 from tests.agent.conftest import served
@@ -23,6 +24,12 @@ LIST = "<select id=list style='position:absolute;left:20px;top:20px;font-size:20
 BODY = f"""<body style="margin:0">{LIST}
 <button id=ask style="position:absolute;left:300px;top:20px">ask</button>
 <input id=file type=file multiple accept=".txt" style="position:absolute;left:500px;top:20px">"""
+FIELDS = """<body style="margin:0"><style>input{position:absolute;top:20px;width:100px;height:30px}</style>
+<input id=day type=date value=2026-01-02 min=2025-01-01 style="left:20px"><input id=paint type=color style="left:220px">
+<input id=town list=towns style="left:420px"><input id=plain style="left:620px">
+<datalist id=towns><option>Bern<option value=Basel label="On the Rhine"></datalist>
+<script>told=[];for(const kind of ['input','change','click'])addEventListener(kind,event=>
+told.push(kind+(event.defaultPrevented?' prevented':'')))</script>"""
 
 
 class Site:
@@ -33,7 +40,7 @@ class Site:
         self.frame = ""
 
     async def __call__(self, scope: dict[str, object], receive: object, send: object) -> None:
-        body = BODY
+        body = FIELDS if scope["path"] == "/fields" else BODY
         if scope["path"] == "/framed":
             other = self.origin.replace("127.0.0.1", "localhost")
             body = f"<body style='margin:0'><iframe id=f src='{other}/' style='border:0;width:800px;height:500px'></iframe>"
@@ -192,6 +199,74 @@ async def test_files_are_chosen_for_the_page(page: Page, person: Person, tmp_pat
     await person.asked()
     await person.say(accept=False)
     assert await page.evaluate("file.files.length") == 2
+
+
+@pytest.mark.parametrize(
+    ("x", "told", "chosen"),
+    [
+        (70, Field(type="date", value="2026-01-02", min="2025-01-01"), "2026-03-04"),
+        (270, Field(type="color", value="#000000"), "#336699"),
+        (470, Field(type="text", options=[("Bern", "Bern"), ("Basel", "On the Rhine")]), "Basel"),
+    ],
+    ids=["date", "colour", "suggestions"],
+)
+async def test_a_field_with_a_picker_is_filled_by_the_person(
+    page: Page, person: Person, site: Site, x: int, told: Field, chosen: str
+) -> None:
+    await page.goto(f"{site.origin}/fields")
+    person.click(x, 35)
+    asked = await person.asked()
+    assert (asked.kind, asked.field, asked.origin) == ("field", told, site.origin)
+    await person.say(accept=True, text=chosen)
+    await becomes(lambda: page.evaluate("document.activeElement.value"), chosen)
+    assert await page.evaluate("told") == ["click prevented", "input", "change"]
+    person.click(x, 35)
+    await person.asked()
+    await person.say(accept=False)
+    assert await page.evaluate("document.activeElement.value") == chosen
+
+
+async def test_fields_without_pickers_and_pages_without_a_person_are_left_alone(
+    page: Page, person: Person, site: Site
+) -> None:
+    await page.goto(f"{site.origin}/fields")
+    person.click(670, 35)
+    await becomes(lambda: page.evaluate("told"), ["click"])
+    assert person.prompts.pending == []
+    await person.prompts.end()
+    await person.prompts.begin()
+    await person.prompts.end()
+    person.click(470, 35)
+    await becomes(lambda: page.evaluate("told"), ["click", "click"])
+
+
+async def test_what_a_page_makes_up_about_a_field_is_nothing() -> None:
+    assert field_of({"type": "password"}) is None
+    assert field_of({"type": "date", "value": 7}) is None
+    assert field_of([1, 2]) is None
+
+
+async def test_a_dialog_from_before_is_closed_by_loading_the_page_again(page: Page, shown: tuple[Page, Window]) -> None:
+    screen = Screen(shown[1], rate=30)
+    async with screen.watched():
+        await screen.next(-1)
+        await page.evaluate("void setTimeout(() => confirm('sure?'))")
+        person = Person(screen)
+        await becomes(lambda: _is_silent(screen), value=True)
+        await person.prompts.begin()
+        assert (await person.asked()).kind == "silent"
+        async with page.expect_event("load"):
+            await person.say(accept=True)
+        await becomes(lambda: page.evaluate("getComputedStyle(list).appearance"), "base-select")
+        assert person.prompts.pending == []
+        await person.prompts.end()
+    await screen.close()
+
+
+async def _is_silent(screen: Screen) -> bool:
+    assert screen.tab
+    answer = await screen.cdp.post("Runtime.evaluate", {"expression": "0"}, screen.tab.session)
+    return not (await asyncio.wait((answer,), timeout=0.5))[0]
 
 
 @pytest.mark.parametrize("allowed", [True, False])

@@ -28,7 +28,8 @@ FORM = """<!doctype html><meta charset=utf-8><title>A form</title><body style="m
 <h1 style="margin:20px">Sign in</h1><input id=name style="position:absolute;left:20px;top:100px;width:300px;height:40px">
 <button id=go style="position:absolute;left:20px;top:180px;width:120px;height:40px">Go</button>
 <select id=list style="position:absolute;left:200px;top:180px;height:40px"><option>Red<option>Green</select>
-<input id=file type=file style="position:absolute;left:20px;top:260px">"""
+<input id=file type=file style="position:absolute;left:20px;top:260px">
+<input id=day type=date value=2026-01-02 style="position:absolute;left:20px;top:320px;width:200px;height:40px">"""
 SETTINGS = LiveSettings(frame_ancestors="*", leave=0.5)
 PIXEL = "R0lGODlhAQABAIAAAP8AAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=="
 
@@ -223,6 +224,22 @@ async def test_lists_dialogs_and_files_are_handled_in_our_page(
     await becomes(lambda: page.evaluate("[...file.files].map(file => file.name + file.size)"), ["cv.txt2"])
     assert (tmp_path / "cv.txt").read_bytes() == b"me"
     await person.live.wait_for_selector("#question", state="hidden")
+
+
+async def test_a_date_is_chosen_in_the_persons_own_picker(stage: Stage, page: Page, person: Person) -> None:
+    await person.look(stage.url())
+    await person.take()
+    await person.click("#day")
+    field = person.live.locator("#question input[type=date]")
+    await field.wait_for()
+    assert await field.input_value() == "2026-01-02"
+    await field.fill("2026-03-04")
+    await person.live.click("#question .primary")
+    await becomes(lambda: page.input_value("#day"), "2026-03-04")
+    await person.live.wait_for_selector("#question", state="hidden")
+    await person.live.click("#give")
+    await eventually(lambda: stage.tasks.acts)
+    assert stage.tasks.acts[0][0] == "clicked, filled in a field"
 
 
 async def test_only_one_of_several_people_is_in_control(

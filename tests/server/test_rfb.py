@@ -19,6 +19,7 @@ from agent.chromium import find_chromium
 from agent.engine import Window
 from agent.inputs import Inputs
 from agent.screencast import Frame, Screen
+from server.live import rfb
 from server.live.pictures import Box, Pictures, PixelFormat, changed_boxes
 from server.live.rfb import Broken, Stream, Viewer, challenge, vnc_response, welcome
 from tests.agent.screens import becomes, document, driven_chromium, driven_page, seen
@@ -240,11 +241,60 @@ async def test_a_slow_viewer_skips_to_the_newest_frame(page: Page, screen: Scree
 
 async def _box_at(screen: Screen, left: int) -> bool:
     frame = await asyncio.wait_for(screen.next(-1), 5)
-    pixel = truth(frame).getpixel((left + 30, 430))
-    if isinstance(pixel, tuple) and pixel[0] > 200 > 100 > pixel[1]:
+    if _is_red(truth(frame).getpixel((left + 30, 430))):
         return True
     await screen.next(frame.number)
     return False
+
+
+async def test_a_stuck_viewer_beside_a_fast_one_holds_nobody_up_and_nothing_is_kept_for_it(
+    page: Page, screen: Screen
+) -> None:
+    pictures, may_go = Pictures(), asyncio.Event()
+    held: list[int] = []
+    """Sizes of the updates that were on their way to the stuck viewer."""
+
+    async def serve(stream: Stream) -> None:
+        await welcome(stream)
+        await Viewer(stream, screen, pictures).run()
+
+    async def serve_stuck(stream: Stream) -> None:
+        send = stream.send
+
+        async def send_late(data: bytes) -> None:
+            if data[:1] == b"\0":
+                held.append(len(data))
+                await may_go.wait()
+            await send(data)
+
+        await welcome(stream)
+        stream.send = send_late
+        await Viewer(stream, screen, pictures).run()
+
+    async with listening(serve) as connect, listening(serve_stuck) as connect_stuck, asyncio.timeout(30):
+        fast, stuck = await connect(), await connect_stuck()
+        for client in (fast, stuck):
+            await client.greet()
+            client.take(*TIGHT_JPEG)
+        stuck.ask(incremental=False)
+        await fast.pixels(incremental=False)
+        for left in range(0, 600, 100):
+            stuck.ask()
+            await move_box(page, left)
+            while not _is_red(fast.picture.getpixel((left + 30, 430))):
+                await fast.pixels()
+        assert len(held) == 1
+        may_go.set()
+        while not _is_red(stuck.picture.getpixel((530, 430))):
+            await stuck.message()
+        assert len(held) == len(stuck.updates) == 2, "the newest frame follows the first, whatever lay between"
+        assert differ(stuck.picture, truth(screen.frame)) <= LOSS
+        for client in (fast, stuck):
+            await client.close()
+
+
+def _is_red(pixel: float | tuple[int, ...] | None) -> bool:
+    return isinstance(pixel, tuple) and pixel[0] > 200 > 100 > pixel[1]
 
 
 async def test_five_viewers_see_the_same(page: Page, screen: Screen) -> None:
@@ -350,6 +400,44 @@ async def test_a_viewer_that_speaks_wrongly_is_left(screen: Screen, message: byt
         client.writer.write(message)
         with pytest.raises(asyncio.IncompleteReadError):
             await client.message()
+
+
+async def test_a_flood_of_messages_leaves_everybody_else_their_turn(screen: Screen) -> None:
+    pieces = [b"RFB 003.008\n\x01\x01" + b"\x04\x01\0\0\0\0\0a" * 5000]
+    turns = 0
+
+    async def receive() -> bytes:
+        return pieces.pop() if pieces else b""
+
+    async def discard(_: bytes) -> None:
+        return
+
+    async def serve() -> None:
+        stream = Stream(receive, discard)
+        await welcome(stream)
+        await Viewer(stream, screen, Pictures()).run()
+
+    flooding = asyncio.create_task(serve())
+    while not flooding.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert isinstance(flooding.exception(), Broken)
+    assert turns > 5000
+
+
+async def test_a_viewer_that_never_introduces_itself_is_left(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rfb, "HANDSHAKE_S", 0.1)
+
+    async def serve(stream: Stream) -> None:
+        await welcome(stream)
+        await Viewer(stream, screen, Pictures()).run()
+
+    async with listening(serve) as connect, asyncio.timeout(10):
+        silent, shy = await connect(), await connect()
+        shy.writer.write(b"RFB 003.008\n\x01")  # and then no ClientInit
+        for client in (silent, shy):
+            await client.reader.read()
+            await client.close()
 
 
 async def test_old_viewers_are_refused_and_the_macos_one_is_not(screen: Screen) -> None:

@@ -17,6 +17,7 @@ const REASONS = {
   take_over: ['A person has taken over', 'Let the agent go on'],
   requested: ['Paused', 'Let the agent go on'],
 };
+const PAUSES = ['take_over', 'requested'];      // by somebody who knows what they do
 const ENDS = { completed: ['Finished', 'done'], failed: ['Failed', 'bad'], timeout: ['Timed out', 'bad'], cancelled: ['Stopped', 'bad'] };
 
 let news = null, socket = null, delay = 250, sure = false;
@@ -89,7 +90,7 @@ function take(told) {
   by('stop').hidden = !control.allowed || task.ended;
   needed(task, control);
   tabs(browser, mine);
-  notice(control);
+  notice(task.ended ? { notice: '' } : control);
   question.show(mine ? told.prompts[0] : null);
   document.title = `${by('status').querySelector('strong').textContent} · ${task.title}`;
   veil();
@@ -110,14 +111,14 @@ function status(task, control) {
   if (task.ended) return tone(ENDS[task.state][1], ENDS[task.state][0], '');
   if (control.phase === 'taking') return tone('warn', 'Pausing…', control.mine ? 'after this step' : '');
   if (control.phase === 'held') return control.mine ? tone('mine', 'You are in control', '') : tone('warn', 'Someone is in control', '');
-  if (task.state === 'paused') return tone('warn', task.reason && task.reason !== 'requested' ? 'Waiting for a person' : 'Paused', '');
+  if (task.state === 'paused') return tone('warn', task.reason && !PAUSES.includes(task.reason) ? 'Waiting for a person' : 'Paused', '');
   if (task.state === 'pending') return tone('off', 'Waiting to start', '');
   tone('live', 'The agent is working', task.word.replaceAll('_', ' '));
 }
 
 function needed(task, control) {
   const box = by('needed');
-  const byUs = ['take_over', 'requested'].includes(task.reason) && control.phase !== 'free';
+  const byUs = PAUSES.includes(task.reason) && control.phase !== 'free';
   const waits = task.state === 'paused' && task.reason && !byUs;
   box.hidden = !waits;
   by('give').classList.toggle('primary', !waits);
@@ -174,7 +175,7 @@ function hint() {
   by('notice').textContent = 'You are watching. Take control to use the page.';
   by('notice').hidden = false;
   clearTimeout(hinting);
-  hinting = setTimeout(() => news && notice(news.control), 4000);
+  hinting = setTimeout(() => news && !news.task.ended && notice(news.control), 4000);
 }
 
 function veil(why) {

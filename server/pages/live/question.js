@@ -4,6 +4,9 @@ const PERMISSIONS = {
   geolocation: 'know your location', notifications: 'send notifications', camera: 'use a camera', microphone: 'use a microphone',
   media: 'use a camera and a microphone', clipboard: 'read the clipboard',
 };
+const FIELDS = {
+  date: 'a date', time: 'a time', month: 'a month', week: 'a week', 'datetime-local': 'a date and a time', color: 'a colour', text: 'a value',
+};
 const make = (tag, set = {}, ...children) => { const e = Object.assign(document.createElement(tag), set); e.append(...children); return e; };
 
 export class Question {
@@ -21,6 +24,7 @@ export class Question {
     this.box.append(form);
     (form.querySelector('input') || form.querySelector('.primary')).focus();
     form.querySelector('input[type=text]')?.select();
+    if (prompt.kind === 'field') try { form.querySelector('input').showPicker(); } catch { }     // a click on it opens it too
   }
 
   #form(prompt) {
@@ -34,6 +38,12 @@ export class Question {
     if (prompt.kind === 'permission') {
       title.textContent = `${prompt.origin} wants to ${PERMISSIONS[prompt.permission] || prompt.permission}`;
       [yes.textContent, no.textContent] = ['Allow', 'Block'];
+    } else if (prompt.kind === 'silent') {
+      title.textContent = 'The page does not answer';
+      form.append(make('p', { textContent: 'It may show a dialog from before you took control, which only goes when the page is loaded again. What was entered may be lost.' }));
+      [yes.textContent, no.textContent] = ['Reload', 'Wait'];
+    } else if (prompt.kind === 'field') {
+      accept = this.#field(form, prompt, title, answer);
     } else if (prompt.kind === 'files') {
       accept = this.#files(form, prompt, title, yes, answer);
     } else {
@@ -52,6 +62,18 @@ export class Question {
     form.onsubmit = event => { event.preventDefault(); accept(); };
     form.onkeydown = event => { if (event.key === 'Escape') answer(false); };
     return form;
+  }
+
+  #field(form, { field: { type, value, min, max, step, options } }, title, answer) {
+    title.textContent = `Choose ${FIELDS[type]}`;
+    const field = make('input', { type, value, min, max, step, autocomplete: 'off' });
+    field.setAttribute('aria-labelledby', 'asking');
+    form.append(field);
+    if (options.length) {
+      field.setAttribute('list', 'offered');
+      form.append(make('datalist', { id: 'offered' }, ...options.map(([value, label]) => make('option', { value, label }))));
+    }
+    return () => answer(true, { text: field.value });
   }
 
   #files(form, prompt, title, yes, answer) {

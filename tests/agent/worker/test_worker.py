@@ -144,10 +144,22 @@ async def test_a_pause_lands_between_two_steps_and_loses_none(shop: Shop) -> Non
     task_id = await a_run_that_is_asked_to_pause(shop)
     FileEngine(shop.folder).note("go", task_id)
     paused = await reached(shop.database, shop.tasks, task_id, "paused")
-    assert paused.pause_reason == "requested"
+    assert (paused.pause_reason, paused.pause_message) == ("requested", "Paused on request.")
     await shop.tasks.ask_resume(task_id)
     task = await shop.until_final(task_id)
     assert (task.state, task.step_count) == ("completed", 3)
+
+
+async def test_a_pause_says_who_wanted_it_and_why_once_it_has_landed(shop: Shop) -> None:
+    asked = await shop.ask("slow_steps")
+    await reached(shop.database, shop.tasks, asked.id, "processing")
+    await shop.tasks.ask_pause(asked.id, "take_over", "A person drives.")
+    FileEngine(shop.folder).note("go", asked.id)
+    paused = await reached(shop.database, shop.tasks, asked.id, "paused")
+    assert (paused.pause_reason, paused.pause_message) == ("take_over", "A person drives.")
+    await shop.tasks.ask_resume(asked.id)
+    task = await shop.until_final(asked.id)
+    assert (task.state, task.pause_reason) == ("completed", None)
 
 
 async def test_a_pause_that_is_taken_back_before_it_lands_never_lands(shop: Shop) -> None:
@@ -155,7 +167,7 @@ async def test_a_pause_that_is_taken_back_before_it_lands_never_lands(shop: Shop
     await shop.tasks.ask_resume(task_id)
     FileEngine(shop.folder).note("go", task_id)
     task = await shop.until_final(task_id)
-    assert (task.state, task.paused_ms) == ("completed", 0)
+    assert (task.state, task.paused_ms, task.pause_reason) == ("completed", 0, None)
 
 
 async def test_a_playbook_that_fails_before_the_act_is_followed_by_the_full_engine(

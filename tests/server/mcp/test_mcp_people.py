@@ -51,7 +51,7 @@ class Person:
         )
 
 
-@pytest.mark.parametrize("reason", ["challenge", "sign_in", "two_factor", "take_over"])
+@pytest.mark.parametrize("reason", ["challenge", "sign_in", "two_factor"])
 async def test_a_client_that_can_ask_sends_its_user_to_the_tasks_page(
     house: House, url: str, secret: str, era: str, reason: str
 ) -> None:
