@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from agent.cdp import Cdp, Gone, Refused
+from agent.full.ear import SETUP, Ear
 from tools.errors import BrowserFailed
 
 PING_SECONDS = 5.0
 FROZEN_SECONDS = 20.0
 COOKIE_FIELDS = ("name", "value", "domain", "path", "httpOnly", "secure", "sameSite")
+ATTACH = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
+FRAMES: tuple[str, Mapping[str, object]] = ("Target.setAutoAttach", {**ATTACH, "filter": [{"type": "iframe"}]})
+"""Has a tab announce its frames of other sites, which live in processes of their own, before they run."""
 # Put in before a page's own scripts run, once per origin and document, and never over what the page has stored since.
 FILL_STORAGE = """((stored) => {
     const own = stored[self.origin];
@@ -43,6 +47,7 @@ class Watch:
         self.setup: list[tuple[str, Mapping[str, object]]] = []
         self.waiting: set[asyncio.Task[None]] = set()
         self.stored: Mapping[str, Any] = {}
+        self.ear: Ear | None = None
 
     @classmethod
     async def open(cls, cdp_url: str) -> Watch:
@@ -51,15 +56,12 @@ class Watch:
         try:
             watch.cdp = await Cdp.open(cdp_url, watch.hear)
             await watch.cdp.call("Target.setDiscoverTargets", {"discover": True})
-            await watch.cdp.call(
-                "Target.setAutoAttach",
-                {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": [{"type": "page"}]},
-            )
+            await watch.cdp.call("Target.setAutoAttach", {**ATTACH, "filter": [{"type": "page"}]})
         except (Gone, Refused, TimeoutError) as error:
             raise BrowserFailed from error
         return watch
 
-    def hear(self, method: str, parameters: dict[str, Any], _session: str | None) -> None:
+    def hear(self, method: str, parameters: dict[str, Any], session: str | None) -> None:
         """Takes an event; never waits."""
         if method in {"Target.targetCreated", "Target.targetInfoChanged"}:
             target: dict[str, Any] = parameters["targetInfo"]
@@ -70,24 +72,36 @@ class Watch:
             if not self.crashed.done():
                 self.crashed.set_result(str(parameters.get("status", "")))
         elif method == "Target.attachedToTarget":
-            self.pages[parameters["sessionId"]] = parameters["targetInfo"]["targetId"]
-            task = asyncio.ensure_future(self.furnish(parameters["sessionId"]))
-            self.waiting.add(task)
-            task.add_done_callback(self.waiting.discard)
+            if parameters["targetInfo"]["type"] == "page":
+                self.pages[parameters["sessionId"]] = parameters["targetInfo"]["targetId"]
+            self.soon(self.furnish(parameters["sessionId"]))
         elif method == "Target.detachedFromTarget":
             self.pages.pop(parameters["sessionId"], None)
+            if self.ear is not None:
+                self.ear.lose(parameters["sessionId"])
+        elif method == "Fetch.requestPaused" and self.ear is not None:
+            self.soon(self.ear.stop(self.cdp, parameters, session))
+
+    def soon(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does something that an event asks for, without holding the other events up."""
+        task = asyncio.ensure_future(work)
+        self.waiting.add(task)
+        task.add_done_callback(self.waiting.discard)
 
     async def furnish(self, session: str) -> None:
-        """Gives a tab what every tab of the task has, then lets it run."""
+        """Gives a tab, or a frame in a process of its own, what every one of the task has, then lets it run."""
         with suppress(Gone, Refused, TimeoutError):
-            for method, parameters in self.setup:
+            for method, parameters in (*self.setup, FRAMES):
                 await self.cdp.post(method, parameters, session)
             await self.cdp.post("Runtime.runIfWaitingForDebugger", {}, session)
 
-    async def restore(self, state: Mapping[str, Any] | None, locale: str, timezone: str) -> None:
-        """Puts a login in and sets where in the world the browser is. Raises BrowserFailed."""
+    async def restore(
+        self, state: Mapping[str, Any] | None, locale: str, timezone: str, ear: Ear | None = None
+    ) -> None:
+        """Puts a login in, sets where in the world the browser is, and has the ear listen. Raises BrowserFailed."""
         self.stored = state or {}
-        self.setup = await self.world(locale, timezone)
+        self.ear = ear
+        self.setup = [*await self.world(locale, timezone), *(SETUP if ear else ())]
         if origins := self.stored.get("origins"):
             stored = {origin["origin"]: origin.get("localStorage", []) for origin in origins}
             script = FILL_STORAGE % json.dumps(stored)
