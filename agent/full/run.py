@@ -82,6 +82,8 @@ class Run:
         self.messages: asyncio.Queue[Step | Question | Finished | Failed | Failure | None] = asyncio.Queue()
         self.ear = Ear(brief.publishing, brief.origins, self.may_leave)
         self.armed = False
+        self.broken: Failure | None = None
+        """What ended the agent's work before it had said how it went."""
         self.tab = ""
         """The tab that the agent was last in."""
 
@@ -123,13 +125,22 @@ class Run:
                     case Finished():
                         return message
                     case Failed():
-                        raise CODES.get(message.code, Internal)(message.message, retry_after=message.retry_after)
+                        failure = CODES.get(message.code, Internal)(message.message, retry_after=message.retry_after)
+                        return await self.broken_off(failure)
                     case Failure():
                         raise message
                     case None:
-                        raise await self.lost()
+                        return await self.broken_off(await self.lost())
         finally:
             reading.cancel()
+
+    async def broken_off(self, failure: Failure) -> Finished:
+        """An end without the agent's word: raises the failure, unless the site may have taken the act, which can be looked up."""
+        await self.check_refusal()
+        if not self.ear.taken or isinstance(failure, BrowserFailed):
+            raise failure
+        self.broken = failure
+        return Finished(done=False)
 
     async def prepare(self) -> None:
         """Makes the pair this task's own, and begins."""
@@ -277,7 +288,7 @@ class Run:
         """The outcome of what the agent says. A result that can be read back counts only when it was."""
         options = self.assignment.options
         await self.check_refusal()
-        verdict = admitted(finished, self.redactor)
+        verdict = self.broken or admitted(finished, self.redactor)
         if self.standing is not None:
             await self.standing.look(self.tab)
         proven = self.brief.site is not None and self.assignment.tool.proof is not None

@@ -36,13 +36,17 @@ READ_STORAGE = (
 
 
 class Watch:
-    """One Chromium, watched. `hosts`: those whose pages its tabs have shown or tried to."""
+    """One Chromium, watched. `hosts`: those whose pages its tabs have shown or tried to.
+
+    `pages` and `frames`: the DevTools sessions of its tabs, and of their frames that live in processes of their own, with their targets.
+    """
 
     def __init__(self) -> None:
         self.cdp: Cdp
         self.crashed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.hosts: set[str] = set()
         self.pages: dict[str, str] = {}
+        self.frames: dict[str, str] = {}
         self.kinds: dict[str, str] = {}
         self.setup: list[tuple[str, Mapping[str, object]]] = []
         self.waiting: set[asyncio.Task[None]] = set()
@@ -72,11 +76,13 @@ class Watch:
             if not self.crashed.done():
                 self.crashed.set_result(str(parameters.get("status", "")))
         elif method == "Target.attachedToTarget":
-            if parameters["targetInfo"]["type"] == "page":
-                self.pages[parameters["sessionId"]] = parameters["targetInfo"]["targetId"]
+            target = parameters["targetInfo"]
+            kept = self.pages if target["type"] == "page" else self.frames
+            kept[parameters["sessionId"]] = target["targetId"]
             self.soon(self.furnish(parameters["sessionId"]))
         elif method == "Target.detachedFromTarget":
-            self.pages.pop(parameters["sessionId"], None)
+            for kept in (self.pages, self.frames):
+                kept.pop(parameters["sessionId"], None)
             if self.ear is not None:
                 self.ear.lose(parameters["sessionId"])
         elif method == "Fetch.requestPaused" and self.ear is not None:
