@@ -21,7 +21,7 @@ from agent.full.prices import prices
 from agent.full.settings import FullSettings
 from agent.full.spending import Spending
 from agent.full.standing import Standing
-from agent.full.verdict import admitted, meant, said_result, unproved
+from agent.full.verdict import admitted, meant, said_result, unfounded, unproved
 from agent.full.vigil import Vigil
 from agent.full.warm import Pair
 from agent.full.wire import (
@@ -308,7 +308,7 @@ class Run:
         )
 
     async def proof(self, finished: Finished, verdict: Failure | None) -> Mapping[str, Any]:
-        """The result as it was read back. Raises the agent's own failure where nothing was published, else OutcomeUncertain."""
+        """The result as it was read back. Raises OutcomeUncertain where the act was armed, else why nothing was published."""
         await self.pair.runner.kill()
         data: dict[str, Any] = finished.output or {}
         told = {name: str(value) for name, value in data.items() if value is not None}
@@ -316,7 +316,9 @@ class Run:
         try:
             return await self.prove(self.pair.chromium.cdp_url, readings, self.report)
         except Failure as failure:
-            raise (unproved(verdict or failure) if self.armed else verdict or failure) from failure
+            raise (
+                unproved(verdict or failure) if self.armed else verdict or unfounded(finished, self.redactor)
+            ) from failure
 
     async def login_state(self) -> Mapping[str, Any] | None:
         """The browser's storage state, where somebody wants it."""

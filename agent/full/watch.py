@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections import deque
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
@@ -19,10 +21,13 @@ from tools.errors import BrowserFailed
 
 PING_SECONDS = 5.0
 FROZEN_SECONDS = 20.0
+DIALOGS, DIALOG_SECONDS = 30, 20.0
+"""So many dialogs within so many seconds are more than anything but a loop opens."""
 COOKIE_FIELDS = ("name", "value", "domain", "path", "httpOnly", "secure", "sameSite")
 ATTACH = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 FRAMES: tuple[str, Mapping[str, object]] = ("Target.setAutoAttach", {**ATTACH, "filter": [{"type": "iframe"}]})
 """Has a tab announce its frames of other sites, which live in processes of their own, before they run."""
+PAGE: tuple[str, Mapping[str, object]] = ("Page.enable", {})
 # Put in before a page's own scripts run, once per origin and document, and never over what the page has stored since.
 FILL_STORAGE = """((stored) => {
     const own = stored[self.origin];
@@ -43,7 +48,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.cdp: Cdp
-        self.crashed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.spoiled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.dialogs: deque[float] = deque(maxlen=DIALOGS)
         self.hosts: set[str] = set()
         self.pages: dict[str, str] = {}
         self.frames: dict[str, str] = {}
@@ -73,8 +79,7 @@ class Watch:
             if target["type"] == "page" and (host := urlsplit(str(target["url"])).hostname):
                 self.hosts.add(host)
         elif method == "Target.targetCrashed" and self.kinds.get(parameters["targetId"]) == "page":
-            if not self.crashed.done():
-                self.crashed.set_result(str(parameters.get("status", "")))
+            self.spoil("A page crashed in the browser: try again, or give the task more memory")
         elif method == "Target.attachedToTarget":
             target = parameters["targetInfo"]
             kept = self.pages if target["type"] == "page" else self.frames
@@ -85,6 +90,8 @@ class Watch:
                 kept.pop(parameters["sessionId"], None)
             if self.ear is not None:
                 self.ear.lose(parameters["sessionId"])
+        elif method == "Page.javascriptDialogOpening":
+            self.soon(self.answer_dialog(parameters["type"], session))
         elif method == "Fetch.requestPaused" and self.ear is not None:
             self.soon(self.ear.stop(self.cdp, parameters, session))
 
@@ -94,10 +101,24 @@ class Watch:
         self.waiting.add(task)
         task.add_done_callback(self.waiting.discard)
 
+    async def answer_dialog(self, kind: str, session: str | None) -> None:
+        """Answers a page's dialog as a person in a hurry would: yes, and nothing where words are wanted."""
+        self.dialogs.append(time.monotonic())
+        if len(self.dialogs) == DIALOGS and self.dialogs[-1] - self.dialogs[0] < DIALOG_SECONDS:
+            self.spoil("A page opens dialogs without end, so that nothing can be done in it: leave it out of the task")
+            return
+        with suppress(Gone, Refused, TimeoutError):
+            await self.cdp.post("Page.handleJavaScriptDialog", {"accept": kind != "prompt"}, session)
+
+    def spoil(self, why: str) -> None:
+        """Notes that the browser is of no more use."""
+        if not self.spoiled.done():
+            self.spoiled.set_result(why)
+
     async def furnish(self, session: str) -> None:
         """Gives a tab, or a frame in a process of its own, what every one of the task has, then lets it run."""
         with suppress(Gone, Refused, TimeoutError):
-            for method, parameters in (*self.setup, FRAMES):
+            for method, parameters in (PAGE, *self.setup, FRAMES):
                 await self.cdp.post(method, parameters, session)
             await self.cdp.post("Runtime.runIfWaitingForDebugger", {}, session)
 
@@ -111,7 +132,7 @@ class Watch:
         if origins := self.stored.get("origins"):
             stored = {origin["origin"]: origin.get("localStorage", []) for origin in origins}
             script = FILL_STORAGE % json.dumps(stored)
-            self.setup += [("Page.enable", {}), ("Page.addScriptToEvaluateOnNewDocument", {"source": script})]
+            self.setup += [("Page.addScriptToEvaluateOnNewDocument", {"source": script})]
         cookies = [cookie_in(cookie) for cookie in self.stored.get("cookies", [])]
         try:
             await self.cdp.call("Storage.setCookies", {"cookies": cookies})
@@ -155,12 +176,12 @@ class Watch:
         return {"cookies": [cookie_out(cookie) for cookie in cookies], "origins": list(origins.values())}
 
     async def trouble(self) -> None:
-        """Returns never; raises BrowserFailed when a page's renderer crashes or the browser stops answering."""
+        """Returns never; raises BrowserFailed when a page crashes or opens dialogs without end, or the browser stops answering."""
         pinging = asyncio.ensure_future(self.ping())
         try:
-            await asyncio.wait({pinging, self.crashed}, return_when=asyncio.FIRST_COMPLETED)
-            if self.crashed.done():
-                raise BrowserFailed("A page crashed in the browser: try again, or give the task more memory")
+            await asyncio.wait({pinging, self.spoiled}, return_when=asyncio.FIRST_COMPLETED)
+            if self.spoiled.done():
+                raise BrowserFailed(self.spoiled.result())
             await pinging
         finally:
             pinging.cancel()
