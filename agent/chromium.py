@@ -46,6 +46,9 @@ FLAGS = (
     "--disable-renderer-backgrounding",
     "--disable-search-engine-choice-screen",
     "--disable-sync",
+    # It asks its maker's servers who is logged in and what is new, whatever else is switched off: in a place that never exists.
+    "--gaia-url=https://login.invalid",
+    "--component-updater=url-source=https://updates.invalid",
     "--hide-scrollbars",
     "--log-level=2",
     "--metrics-recording-only",
@@ -60,6 +63,7 @@ FEATURES_OFF = (
     "HttpsUpgrades",
     "InterestFeedContentSuggestions",
     "MediaRouter",
+    "NetworkTimeServiceQuerying",
     "OptimizationHints",
     "PaintHolding",
     "Translate",

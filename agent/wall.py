@@ -30,6 +30,8 @@ from agent.lite.visit import (
 __all__ = ["FLAGS", "Gate", "Upstream", "Wall", "narrow", "parse_domains"]
 
 BLOCKED_KEPT = 50
+NOWHERE = ".invalid"
+"""Names that never exist (RFC 6761): Chromium is sent there with what it wants of its maker, and no resolver hears of it."""
 FLAGS = (
     "--proxy-bypass-list=<-loopback>",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
@@ -83,6 +85,8 @@ class Gate:
 
     async def reach(self, host: str, port: int) -> Streams:
         """Streams to a host inside the wall, at an address that was checked. Raises RefusedError or UnreachableError."""
+        if host.endswith(NOWHERE):
+            raise UnreachableError(host)
         if not self.wall.covers(host, port):
             raise self._refusal(host)
         if self.wall.hides(host, port):

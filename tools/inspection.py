@@ -1,4 +1,4 @@
-"""What a playbook looks for, move by move: for checking a platform without publishing anything."""
+"""What a playbook looks for, move by move: for checking a platform without publishing, and for hearing what it publishes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tools.overrides import Swap
-from tools.playbook import Click, Move, Playbook, Press, Stage
+from tools.playbook import Answer, Click, Listen, Move, Playbook, Press, Stage
 from tools.rewriting import candidates, selectors
 from tools.site import Site
 
@@ -44,6 +44,16 @@ def uses_of(stage: Stage, move: Move, site: Site) -> dict[str, Use]:
         field: Use(stage.goal, kind, candidates(found), name_of(candidates(found), site), publishes(move))
         for field, found in selectors(move).items()
     }
+
+
+def publishing_answers(playbook: Playbook) -> Iterator[tuple[Listen, Answer]]:
+    """How the site answers the publishing act: what is listened for in the stage that makes it, and what it may say."""
+    for stage in playbook:
+        if any(map(publishes, stage.moves)):
+            answers = {move.name: move for move in stage.moves if isinstance(move, Answer)}
+            yield from (
+                (move, answers[move.name]) for move in stage.moves if isinstance(move, Listen) and move.name in answers
+            )
 
 
 def publishes(move: Move) -> bool:

@@ -20,6 +20,8 @@ from agent.full.settings import FullSettings
 from agent.full.wire import Arming, Begin, Grant, ModelChoice
 from agent.origins import Origins
 from tools.errors import InvalidParameters
+from tools.inspection import publishing_answers
+from tools.playbook import Answer, Listen
 from tools.site import Site
 
 ACTIONS = (
@@ -183,6 +185,14 @@ class Brief:
             login_urls=(login,) if login else (),
             dry_run=self.assignment.options.dry_run,
         )
+
+    @property
+    def publishing(self) -> tuple[tuple[Listen, Answer], ...]:
+        """The requests that publish at the platform and what the site may answer, as the tool's playbook knows them."""
+        tool = self.assignment.tool
+        if self.site is None or not tool.writes or tool.playbook is None:
+            return ()
+        return tuple(publishing_answers(tool.playbook(self.assignment.parameters)))
 
     @property
     def grants(self) -> tuple[Grant, ...]:

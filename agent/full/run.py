@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from agent.cdp import Gone, Refused
 from agent.engine import Desk, NewFile, Outcome, StepReport, Window
 from agent.full.brief import Brief, copies
+from agent.full.ear import Ear
 from agent.full.files import new_files
 from agent.full.prices import prices
 from agent.full.settings import FullSettings
 from agent.full.spending import Spending
 from agent.full.standing import Standing
-from agent.full.verdict import admitted, meant, said_result, unproved
+from agent.full.verdict import admitted, meant, said_result, unfounded, unproved
 from agent.full.vigil import Vigil
 from agent.full.warm import Pair
 from agent.full.wire import (
@@ -78,8 +79,11 @@ class Run:
         self.model = self.assignment.options.model or settings.model or ""
         self.spending = Spending(prices(settings.prices).find(self.model), settings.budget)
         self.log = _log.bind(task=self.assignment.task_id)
-        self.messages: asyncio.Queue[Step | Question | Finished | Failed | None] = asyncio.Queue()
+        self.messages: asyncio.Queue[Step | Question | Finished | Failed | Failure | None] = asyncio.Queue()
+        self.ear = Ear(brief.publishing, brief.origins, self.may_leave)
         self.armed = False
+        self.broken: Failure | None = None
+        """What ended the agent's work before it had said how it went."""
         self.tab = ""
         """The tab that the agent was last in."""
 
@@ -121,11 +125,22 @@ class Run:
                     case Finished():
                         return message
                     case Failed():
-                        raise CODES.get(message.code, Internal)(message.message, retry_after=message.retry_after)
+                        failure = CODES.get(message.code, Internal)(message.message, retry_after=message.retry_after)
+                        return await self.broken_off(failure)
+                    case Failure():
+                        raise message
                     case None:
-                        raise await self.lost()
+                        return await self.broken_off(await self.lost())
         finally:
             reading.cancel()
+
+    async def broken_off(self, failure: Failure) -> Finished:
+        """An end without the agent's word: raises the failure, unless the site may have taken the act, which can be looked up."""
+        await self.check_refusal()
+        if not self.ear.taken or isinstance(failure, BrowserFailed):
+            raise failure
+        self.broken = failure
+        return Finished(done=False)
 
     async def prepare(self) -> None:
         """Makes the pair this task's own, and begins."""
@@ -135,7 +150,8 @@ class Run:
         self.pair.gate.blocked.clear()
         self.pair.gate.ads.clear()
         locale, timezone = (site.locale, site.timezone) if site else ("en-US", "UTC")
-        await self.pair.watch.restore(login.state if login else None, locale, timezone)
+        ear = self.ear if self.ear.publishing else None
+        await self.pair.watch.restore(login.state if login else None, locale, timezone, ear)
         files = await asyncio.to_thread(copies, self.assignment.files, self.pair.folder / "input")
         self.pair.runner.send(brief.begin(self.settings, self.model, files, self.pair.folder / "sandbox"))
         self.desk.show(Window(self.pair.chromium.cdp_url))
@@ -195,6 +211,7 @@ class Run:
     async def answer(self, question: Question) -> None:
         """Answers the runner when it may go on."""
         self.tab = question.tab or self.tab
+        await self.check_refusal()
         match question.about:
             case "gate":
                 await self.look_around()
@@ -202,11 +219,37 @@ class Run:
                 await self.desk.gate()
             case "arm":
                 await self.look_around()
-                await self.desk.arm()
-                self.armed = True
+                await self.arm()
             case "person":
                 await self.desk.ask(question.reason or "challenge", self.redactor.text(question.message))
         self.pair.runner.send(Answer(id=question.id))
+
+    async def arm(self) -> None:
+        """Has it recorded that something may be published now. Raises Interrupted when the task is not ours any more."""
+        await self.desk.arm()
+        self.armed = True
+
+    async def may_leave(self) -> bool:
+        """Whether a request that publishes may go out; what nobody armed for is recorded first."""
+        if self.assignment.options.dry_run:
+            return False
+        try:
+            await self.arm()
+        except Failure as failure:
+            self.messages.put_nowait(failure)
+            return False
+        return True
+
+    async def check_refusal(self) -> None:
+        """Raises what the site refused the publishing act with, unless a person or the agent itself can see to it."""
+        refused = await self.ear.refusal()
+        if refused is None:
+            return
+        self.armed = False  # the site said no, so nothing went out
+        if isinstance(refused, ChallengeRequired):
+            await self.desk.ask("challenge", self.redactor.text(refused.message))
+        elif not isinstance(refused, AuthenticationFailed) or self.standing is None or not self.standing.can_log_in:
+            raise refused
 
     async def look_around(self) -> None:
         """Has a person answer a platform's check. Raises what else its signs mean, and ChallengeRequired when it stays."""
@@ -244,7 +287,8 @@ class Run:
     async def conclude(self, finished: Finished) -> Outcome:
         """The outcome of what the agent says. A result that can be read back counts only when it was."""
         options = self.assignment.options
-        verdict = admitted(finished, self.redactor)
+        await self.check_refusal()
+        verdict = self.broken or admitted(finished, self.redactor)
         if self.standing is not None:
             await self.standing.look(self.tab)
         proven = self.brief.site is not None and self.assignment.tool.proof is not None
@@ -264,14 +308,17 @@ class Run:
         )
 
     async def proof(self, finished: Finished, verdict: Failure | None) -> Mapping[str, Any]:
-        """The result as it was read back. Raises the agent's own failure where nothing was published, else OutcomeUncertain."""
+        """The result as it was read back. Raises OutcomeUncertain where the act was armed, else why nothing was published."""
         await self.pair.runner.kill()
         data: dict[str, Any] = finished.output or {}
-        readings = {name: str(value) for name, value in data.items() if value is not None}
+        told = {name: str(value) for name, value in data.items() if value is not None}
+        readings = {**told, **self.ear.readings}  # what the site said counts more
         try:
             return await self.prove(self.pair.chromium.cdp_url, readings, self.report)
         except Failure as failure:
-            raise (unproved(verdict or failure) if self.armed else verdict or failure) from failure
+            raise (
+                unproved(verdict or failure) if self.armed else verdict or unfounded(finished, self.redactor)
+            ) from failure
 
     async def login_state(self) -> Mapping[str, Any] | None:
         """The browser's storage state, where somebody wants it."""

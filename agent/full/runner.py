@@ -23,10 +23,13 @@ from typing import Any, cast
 from browser_use.agent.service import Agent
 from browser_use.agent.views import ActionResult, AgentOutput
 from browser_use.browser import watchdogs
+from browser_use.browser.events import TabCreatedEvent
 from browser_use.browser.profile import BrowserProfile
 from browser_use.browser.session import BrowserSession
 from browser_use.browser.views import BrowserStateSummary
 from browser_use.browser.watchdogs.aboutblank_watchdog import AboutBlankWatchdog
+from browser_use.browser.watchdogs.popups_watchdog import PopupsWatchdog
+from cdp_use.cdp.page.events import JavascriptDialogOpeningEvent
 
 from agent.full.actions import GuardedTools
 from agent.full.channel import Channel, LogLines
@@ -44,6 +47,8 @@ sys.modules.setdefault(stand_in.__name__, stand_in)
 LONGEST_TEXT = 4000
 """Characters of an action's or result's text that a step keeps."""
 STEP_SECONDS = 180
+DIALOGS_TOLD, DIALOG_CHARS = 10, 500
+"""How many of a page's last dialogs the agent is told, and how much of each."""
 
 
 for module in (
@@ -62,6 +67,22 @@ async def nothing(*_: object) -> None:
 
 
 AboutBlankWatchdog._show_dvd_screensaver_loading_animation_cdp = nothing  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]  # there is no setting for it
+
+
+async def on_TabCreatedEvent(self: PopupsWatchdog, event: TabCreatedEvent) -> None:  # noqa: N802  # bubus goes by the name
+    """Has a tab's dialogs told to the agent. The supervisor answers them: browser-use waits for its own answer for a second."""
+    told = self.browser_session._closed_popup_messages  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # there is no public way
+    tab = await self.browser_session.get_or_create_cdp_session(event.target_id, focus=False)
+
+    def hear(dialog: JavascriptDialogOpeningEvent, _session: str | None) -> None:
+        told.append(f"[{dialog['type']}] {dialog['message'][:DIALOG_CHARS]}")
+        del told[:-DIALOGS_TOLD]
+
+    tab.cdp_client.register.Page.javascriptDialogOpening(hear)
+    await tab.cdp_client.send.Page.enable(session_id=tab.session_id)
+
+
+PopupsWatchdog.on_TabCreatedEvent = on_TabCreatedEvent
 
 
 def main(line: socket.socket) -> None:
@@ -233,6 +254,8 @@ class Run:
         if self.model.failure is not None and agent.state.consecutive_failures >= self.begin.max_failures:
             return failed(self.model.failure)
         errors = [result.error for result in agent.state.last_result or [] if result.error]
+        if errors and "BrowserStateRequestEvent" in errors[-1]:
+            return failed(BrowserFailed("A page did not let itself be looked at: it is frozen, or too large"))
         return Finished(done=False, steps=self.steps, last_error=errors[-1] if errors else "")
 
 

@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from agent.answers import RATE_SECONDS
 from agent.cdp import Gone, Refused
 from agent.engine import Login
 from agent.full.watch import Watch
@@ -19,8 +20,6 @@ from tools.site import Site
 LOOK_SECONDS = 2.0
 LASTING_LOOKS = 6
 BETWEEN_LOOKS = 0.5
-RATE_SECONDS = 900
-"""How long to wait where a site slows us down: a page does not know what the answer's headers said."""
 LONGEST_NAME = 60
 
 
@@ -63,9 +62,14 @@ class Standing:
                 f"{self.site.name} shows {shown} logged in, but {self.account} is {wanted}: reconnect it"
             )
 
+    @property
+    def can_log_in(self) -> bool:
+        """Whether the agent has something to log in with."""
+        return self.login is not None and bool(self.login.credentials)
+
     def logged_out(self, sight: Sight) -> bool:
         """Whether it shows nobody logged in, and the agent has nothing to log in with."""
-        wanted = self.login is not None and not self.login.credentials
+        wanted = self.login is not None and not self.can_log_in
         return wanted and "logged_out" in sight and "logged_in" not in sight
 
     async def stays_logged_out(self, target: str) -> bool:

@@ -43,6 +43,14 @@ def said_result(finished: Finished, brief: Brief, redactor: Redactor) -> Mapping
     return brief.assignment.tool.result.model_validate(answer).model_dump(mode="json", exclude_none=True)
 
 
+def unfounded(finished: Finished, redactor: Redactor) -> AgentFailed:
+    """The agent says that it is done, but it has done nothing that could publish, and nothing proves it."""
+    said = redactor.text(finished.text)
+    return AgentFailed(
+        f"The agent says that it is done, but nothing was published and nothing proves it. It said: {said}"
+    )
+
+
 def unproved(failure: Failure) -> OutcomeUncertain:
     """The act may have gone out and could not be read back."""
     return OutcomeUncertain(

@@ -42,7 +42,7 @@ class Pair:
     @property
     def fit(self) -> bool:
         """Whether both still live and nothing has gone wrong."""
-        return self.chromium.alive and self.runner.process.is_running() and not self.watch.crashed.done()
+        return self.chromium.alive and self.runner.process.is_running() and not self.watch.spoiled.done()
 
     async def close(self) -> None:
         """Ends both at once, with all that they started, and removes their folder."""

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from agent.cdp import Cdp, Gone, Refused
+from agent.full.ear import SETUP, Ear
 from tools.errors import BrowserFailed
 
 PING_SECONDS = 5.0
 FROZEN_SECONDS = 20.0
+DIALOGS, DIALOG_SECONDS = 30, 20.0
+"""So many dialogs within so many seconds are more than anything but a loop opens."""
 COOKIE_FIELDS = ("name", "value", "domain", "path", "httpOnly", "secure", "sameSite")
+ATTACH = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
+FRAMES: tuple[str, Mapping[str, object]] = ("Target.setAutoAttach", {**ATTACH, "filter": [{"type": "iframe"}]})
+"""Has a tab announce its frames of other sites, which live in processes of their own, before they run."""
+PAGE: tuple[str, Mapping[str, object]] = ("Page.enable", {})
 # Put in before a page's own scripts run, once per origin and document, and never over what the page has stored since.
 FILL_STORAGE = """((stored) => {
     const own = stored[self.origin];
@@ -32,17 +41,23 @@ READ_STORAGE = (
 
 
 class Watch:
-    """One Chromium, watched. `hosts`: those whose pages its tabs have shown or tried to."""
+    """One Chromium, watched. `hosts`: those whose pages its tabs have shown or tried to.
+
+    `pages` and `frames`: the DevTools sessions of its tabs, and of their frames that live in processes of their own, with their targets.
+    """
 
     def __init__(self) -> None:
         self.cdp: Cdp
-        self.crashed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.spoiled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.dialogs: deque[float] = deque(maxlen=DIALOGS)
         self.hosts: set[str] = set()
         self.pages: dict[str, str] = {}
+        self.frames: dict[str, str] = {}
         self.kinds: dict[str, str] = {}
         self.setup: list[tuple[str, Mapping[str, object]]] = []
         self.waiting: set[asyncio.Task[None]] = set()
         self.stored: Mapping[str, Any] = {}
+        self.ear: Ear | None = None
 
     @classmethod
     async def open(cls, cdp_url: str) -> Watch:
@@ -51,15 +66,12 @@ class Watch:
         try:
             watch.cdp = await Cdp.open(cdp_url, watch.hear)
             await watch.cdp.call("Target.setDiscoverTargets", {"discover": True})
-            await watch.cdp.call(
-                "Target.setAutoAttach",
-                {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": [{"type": "page"}]},
-            )
+            await watch.cdp.call("Target.setAutoAttach", {**ATTACH, "filter": [{"type": "page"}]})
         except (Gone, Refused, TimeoutError) as error:
             raise BrowserFailed from error
         return watch
 
-    def hear(self, method: str, parameters: dict[str, Any], _session: str | None) -> None:
+    def hear(self, method: str, parameters: dict[str, Any], session: str | None) -> None:
         """Takes an event; never waits."""
         if method in {"Target.targetCreated", "Target.targetInfoChanged"}:
             target: dict[str, Any] = parameters["targetInfo"]
@@ -67,31 +79,60 @@ class Watch:
             if target["type"] == "page" and (host := urlsplit(str(target["url"])).hostname):
                 self.hosts.add(host)
         elif method == "Target.targetCrashed" and self.kinds.get(parameters["targetId"]) == "page":
-            if not self.crashed.done():
-                self.crashed.set_result(str(parameters.get("status", "")))
+            self.spoil("A page crashed in the browser: try again, or give the task more memory")
         elif method == "Target.attachedToTarget":
-            self.pages[parameters["sessionId"]] = parameters["targetInfo"]["targetId"]
-            task = asyncio.ensure_future(self.furnish(parameters["sessionId"]))
-            self.waiting.add(task)
-            task.add_done_callback(self.waiting.discard)
+            target = parameters["targetInfo"]
+            kept = self.pages if target["type"] == "page" else self.frames
+            kept[parameters["sessionId"]] = target["targetId"]
+            self.soon(self.furnish(parameters["sessionId"]))
         elif method == "Target.detachedFromTarget":
-            self.pages.pop(parameters["sessionId"], None)
+            for kept in (self.pages, self.frames):
+                kept.pop(parameters["sessionId"], None)
+            if self.ear is not None:
+                self.ear.lose(parameters["sessionId"])
+        elif method == "Page.javascriptDialogOpening":
+            self.soon(self.answer_dialog(parameters["type"], session))
+        elif method == "Fetch.requestPaused" and self.ear is not None:
+            self.soon(self.ear.stop(self.cdp, parameters, session))
+
+    def soon(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does something that an event asks for, without holding the other events up."""
+        task = asyncio.ensure_future(work)
+        self.waiting.add(task)
+        task.add_done_callback(self.waiting.discard)
+
+    async def answer_dialog(self, kind: str, session: str | None) -> None:
+        """Answers a page's dialog as a person in a hurry would: yes, and nothing where words are wanted."""
+        self.dialogs.append(time.monotonic())
+        if len(self.dialogs) == DIALOGS and self.dialogs[-1] - self.dialogs[0] < DIALOG_SECONDS:
+            self.spoil("A page opens dialogs without end, so that nothing can be done in it: leave it out of the task")
+            return
+        with suppress(Gone, Refused, TimeoutError):
+            await self.cdp.post("Page.handleJavaScriptDialog", {"accept": kind != "prompt"}, session)
+
+    def spoil(self, why: str) -> None:
+        """Notes that the browser is of no more use."""
+        if not self.spoiled.done():
+            self.spoiled.set_result(why)
 
     async def furnish(self, session: str) -> None:
-        """Gives a tab what every tab of the task has, then lets it run."""
+        """Gives a tab, or a frame in a process of its own, what every one of the task has, then lets it run."""
         with suppress(Gone, Refused, TimeoutError):
-            for method, parameters in self.setup:
+            for method, parameters in (PAGE, *self.setup, FRAMES):
                 await self.cdp.post(method, parameters, session)
             await self.cdp.post("Runtime.runIfWaitingForDebugger", {}, session)
 
-    async def restore(self, state: Mapping[str, Any] | None, locale: str, timezone: str) -> None:
-        """Puts a login in and sets where in the world the browser is. Raises BrowserFailed."""
+    async def restore(
+        self, state: Mapping[str, Any] | None, locale: str, timezone: str, ear: Ear | None = None
+    ) -> None:
+        """Puts a login in, sets where in the world the browser is, and has the ear listen. Raises BrowserFailed."""
         self.stored = state or {}
-        self.setup = await self.world(locale, timezone)
+        self.ear = ear
+        self.setup = [*await self.world(locale, timezone), *(SETUP if ear else ())]
         if origins := self.stored.get("origins"):
             stored = {origin["origin"]: origin.get("localStorage", []) for origin in origins}
             script = FILL_STORAGE % json.dumps(stored)
-            self.setup += [("Page.enable", {}), ("Page.addScriptToEvaluateOnNewDocument", {"source": script})]
+            self.setup += [("Page.addScriptToEvaluateOnNewDocument", {"source": script})]
         cookies = [cookie_in(cookie) for cookie in self.stored.get("cookies", [])]
         try:
             await self.cdp.call("Storage.setCookies", {"cookies": cookies})
@@ -135,12 +176,12 @@ class Watch:
         return {"cookies": [cookie_out(cookie) for cookie in cookies], "origins": list(origins.values())}
 
     async def trouble(self) -> None:
-        """Returns never; raises BrowserFailed when a page's renderer crashes or the browser stops answering."""
+        """Returns never; raises BrowserFailed when a page crashes or opens dialogs without end, or the browser stops answering."""
         pinging = asyncio.ensure_future(self.ping())
         try:
-            await asyncio.wait({pinging, self.crashed}, return_when=asyncio.FIRST_COMPLETED)
-            if self.crashed.done():
-                raise BrowserFailed("A page crashed in the browser: try again, or give the task more memory")
+            await asyncio.wait({pinging, self.spoiled}, return_when=asyncio.FIRST_COMPLETED)
+            if self.spoiled.done():
+                raise BrowserFailed(self.spoiled.result())
             await pinging
         finally:
             pinging.cancel()

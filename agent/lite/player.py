@@ -13,7 +13,8 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from agent.lite.answers import FAILURES, Ear, check_refusals, readings_of
+from agent.answers import FAILURES, readings_of, refusal_in
+from agent.lite.answers import Ear, Refused
 from agent.lite.editors import fill
 from agent.lite.finder import Finder, UnknownReading, shown
 from agent.lite.navigation import alive, go
@@ -203,7 +204,8 @@ class Player:
         except Missing:
             heard = None
         if heard is not None:
-            check_refusals(heard, move)
+            if (refusal := refusal_in(heard, move)) is not None:
+                raise Refused(refusal)
             self.at.readings.update(readings_of(heard, move))
         if move.optional:
             return

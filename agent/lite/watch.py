@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
+from agent.answers import RATE_SECONDS
 from agent.engine import Login
 from agent.lite.signs import Lookout
 from agent.lite.untrusted import plain
@@ -20,8 +21,6 @@ from tools.patience import seconds_to_wait
 from tools.site import Site
 
 T = TypeVar("T")
-RATE_SECONDS = 900
-"""How long to wait where a site that slows us down does not say."""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from agent.chromium import Chromium
+from agent.lite.visit import Streams
 from agent.wall import FLAGS, Gate, Wall
-from tests.agent.conftest import Canary, canary, served
+from tests.agent.conftest import Canary, canary, eventually, served
 
 pytestmark = pytest.mark.anyio
 
@@ -173,3 +174,25 @@ async def test_without_a_wall_the_same_page_is_heard(chromium: Chromium) -> None
         heard = " ".join(trap.heard)
     silent = [way for way in WAYS if way not in heard]
     assert silent == []
+
+
+class Listening(Gate):
+    """A gate that keeps every host it is asked for."""
+
+    asked: set[str]
+
+    async def reach(self, host: str, port: int) -> Streams:
+        self.asked.add(host)
+        return await super().reach(host, port)
+
+
+async def test_chromium_itself_asks_for_nobody(chromium_path: Path, tmp_path: Path) -> None:
+    Listening.asked = set()
+    async with Listening.open(Wall(("*",))) as gate:
+        browser = await Chromium.launch(chromium_path, tmp_path / "run", proxy=gate.url, args=FLAGS)
+        try:
+            await eventually(lambda: {"login.invalid", "updates.invalid"} <= Listening.asked, 30)
+        finally:
+            await browser.close(grace=0)
+    assert {host for host in Listening.asked if not host.endswith(".invalid")} == set()
+    assert gate.blocked == []

@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -20,6 +21,7 @@ from tests.replicas.xueqiu import Xueqiu
 
 OWN = {"xueqiu": {"box": [".medium-editor-element", ".slate-editor[contenteditable=true]"]}}
 
+WAYS = ("command", "REST", "page")
 STAND_IN = '{"https://xueqiu.com": "%s"}'
 
 
@@ -37,8 +39,9 @@ def server(site: Xueqiu, tmp_path_factory: pytest.TempPathFactory) -> Generator[
     (folder / "data").mkdir()
     (folder / "data" / "overrides.json").write_text(json.dumps(OWN))
     running = serve(folder, "log", origins=STAND_IN % site.origin)
-    account = {"platform": "xueqiu", "name": "main", "storageState": site.login_state()}
-    running.call("POST", "/api/accounts", json=account)
+    for name in ("main", *WAYS):  # an account each, so that none waits for the rest that another must take
+        account = {"platform": "xueqiu", "name": name, "storageState": site.login_state()}
+        running.call("POST", "/api/accounts", json=account)
     yield running
     end(running)
 
@@ -68,27 +71,43 @@ def test_a_dry_run_keeps_a_screenshot_of_the_filled_form_and_publishes_nothing(s
     assert Image.open(BytesIO(server.client.get(shots[-1]).content)).size == (1280, 960)
 
 
-def test_what_waits_for_approval_is_published_when_the_command_approves_it_and_not_before(
-    server: Running, site: Xueqiu
+def decide(server: Running, task_id: str, verb: str, way: str) -> None:
+    """Somebody approves or rejects a waiting task: with the command, over REST, or with the button on the task's page."""
+    if way == "command":
+        done = webhand(server, "task", verb, task_id)
+        assert (done.returncode, done.stderr) == (0, "")
+    elif way == "REST":
+        assert server.call("POST", f"/api/tasks/{task_id}/{verb}")["taskId"] == task_id
+    else:
+        with httpx.Client(base_url=server.client.base_url, headers={"Origin": origin(server)}) as visitor:
+            assert visitor.post("/login", data={"key": (server.folder / "local.key").read_text()}).status_code == 303
+            assert verb in visitor.get(f"/tasks/{task_id}").text
+            assert visitor.post(f"/tasks/{task_id}/{verb}").status_code == 303
+
+
+def origin(server: Running) -> str:
+    return str(server.client.base_url).rstrip("/")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_waits_for_approval_is_published_once_it_is_approved_and_not_before(
+    way: str, server: Running, site: Xueqiu
 ) -> None:
-    waiting = server.call("GET", f"/api/tasks/{asked(server, '今天的观察', approval=True)['taskId']}")
+    created = asked(server, f"今天的观察 {way}", approval=True, accountName=way)
+    waiting = server.call("GET", f"/api/tasks/{created['taskId']}")
     assert waiting["progress"]["reason"] == "approval"
-    assert "今天的观察" in waiting["progress"]["message"]
+    assert f"今天的观察 {way}" in waiting["progress"]["message"]
     assert site.published == []
-    done = webhand(server, "task", "approve", waiting["taskId"])
-    assert (done.returncode, done.stdout) == (0, f"{waiting['taskId']} is approved.\n")
+    decide(server, waiting["taskId"], "approve", way)
     ended = server.until(waiting["taskId"], "completed", "failed")
     assert ended["state"] == "completed", ended
-    assert [post.text for post in site.published] == ["今天的观察"]
+    assert [post.text for post in site.published] == [f"今天的观察 {way}"]
 
 
-@pytest.mark.parametrize("way", ["command", "REST"])
+@pytest.mark.parametrize("way", WAYS)
 def test_what_is_rejected_is_cancelled_and_never_published(way: str, server: Running, site: Xueqiu) -> None:
     task_id = asked(server, f"不要发布 {way}", approval=True)["taskId"]
-    if way == "REST":
-        server.call("POST", f"/api/tasks/{task_id}/reject")
-    else:
-        assert webhand(server, "task", "reject", task_id).returncode == 0
+    decide(server, task_id, "reject", way)
     assert server.call("GET", f"/api/tasks/{task_id}")["state"] == "cancelled"
     assert server.call("POST", f"/api/tasks/{task_id}/approve", status=409)["code"] == "CONFLICT"
     assert site.published == []

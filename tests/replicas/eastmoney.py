@@ -18,6 +18,8 @@ class Eastmoney(Replica):
 
     platform = "eastmoney"
     entrance = "/list,000001.html"
+    publishing = "/interface/GetData.aspx"
+    login_path = "/pub/login"
 
     def cookies(self, member: str) -> dict[str, str]:
         return {"ct": "0" * 32, "ut": f"{member}-ticket"}

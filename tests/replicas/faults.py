@@ -27,3 +27,7 @@ class Fault(StrEnum):
     NO_ANSWER = "answer at an unknown address"
     PARTIAL = "errors beside a made post"
     CHALLENGE_AFTER = "challenge after the click"
+    FORBIDDEN = "publishing answered with 403"
+    BROKEN = "publishing answered with 500"
+    NONSENSE = "publishing answered with a page"
+    LOGIN_AFTER = "publishing led to the login"

@@ -51,6 +51,9 @@ class Replica:
     stranger: ClassVar[str] = "mallory"
     entrance: ClassVar[str]
     """Where the site leads those who have just logged in."""
+    publishing: ClassVar[str]
+    """How the address begins to which its pages send what they publish."""
+    login_path: ClassVar[str]
 
     def __init__(self) -> None:
         self.origin = ""
@@ -146,9 +149,20 @@ class Replica:
                 self.requests.append(f"{scope['method']} {scope['path']}")
             if Fault.SLOW in self.faults:
                 await asyncio.sleep(SLOWNESS)
-            await app(scope, receive, send)
+            instead = self._instead() if self._publishes(scope) else None
+            await (instead or app)(scope, receive, send)
 
         return watched
+
+    def _publishes(self, scope: Scope) -> bool:
+        return scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith(self.publishing)
+
+    def _instead(self) -> Response | None:
+        """What comes in the place of the site's own answer, and nothing is published."""
+        statuses = {Fault.FORBIDDEN: 403, Fault.BROKEN: 500, Fault.NONSENSE: 200}
+        for fault in self.faults & statuses.keys():
+            return HTMLResponse("<!doctype html><h1>Something is wrong</h1>", statuses[fault])
+        return RedirectResponse(self.login_path, 302) if Fault.LOGIN_AFTER in self.faults else None
 
 
 async def cut(request: Request) -> Response:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from agent.lite.watch import RATE_SECONDS
+from agent.answers import RATE_SECONDS
 from tests.replicas import eastmoney, tonghuashun, twitter, xueqiu
 from tests.replicas.faults import Fault
 
@@ -54,6 +54,11 @@ def on_x(end: End) -> dict[str, End]:
     return {"twitter": end}
 
 
+def by_agent(end: End) -> dict[str, End]:
+    """The same end on every platform whose publishing an agent's script knows."""
+    return dict.fromkeys(("twitter", "xueqiu", "eastmoney"), end)
+
+
 DONE = End(COMPLETED, 1)
 UNCERTAIN = "OUTCOME_UNCERTAIN"
 WAITS = {module.__name__.rpartition(".")[2]: module.WAIT for module in (twitter, xueqiu, eastmoney, tonghuashun)}
@@ -63,7 +68,7 @@ ROWS = (
         "No fault",
         "The site does what it should.",
         everywhere(DONE),
-        full={"twitter": DONE, "xueqiu": DONE, "eastmoney": DONE},
+        full=by_agent(DONE),
     ),
     Row(
         "Slow",
@@ -101,34 +106,65 @@ ROWS = (
         "The site says that this text was published before.",
         everywhere(End("DUPLICATE_CONTENT", 0)),
         (Fault.DUPLICATE,),
-        full=on_x(End(UNCERTAIN, 0)),
+        full=by_agent(End("DUPLICATE_CONTENT", 0)),
     ),
     Row(
         "Text refused",
         "The site does not want this text.",
         everywhere(End("CONTENT_REJECTED", 0)),
         (Fault.REJECTED,),
-        full=on_x(End(UNCERTAIN, 0)),
+        full=on_x(End("CONTENT_REJECTED", 0)),
     ),
     Row(
         "Rate limit with a number",
         "The site says how long to wait; the error's `retryAfter` says it too.",
         {platform: End("RATE_LIMITED", 0, WAITS[platform]) for platform in PLATFORMS},
         (Fault.RATE_LIMIT,),
-        full=on_x(End(UNCERTAIN, 0)),
+        full={platform: End("RATE_LIMITED", 0, WAITS[platform]) for platform in ("twitter", "xueqiu", "eastmoney")},
     ),
     Row(
         "Rate limit without a number",
         "The site only says that it was too often; a quarter of an hour is a guess.",
         everywhere(End("RATE_LIMITED", 0, RATE_SECONDS)),
         (Fault.RATE_LIMIT_BARE,),
-        full=on_x(End(UNCERTAIN, 0)),
+        full=on_x(End("RATE_LIMITED", 0, RATE_SECONDS)),
     ),
     Row(
         "Answer 200 with errors",
         "The site answers 200, and in the answer that it did not work.",
         everywhere(End("PLATFORM_ERROR", 0)),
         (Fault.ERRORS,),
+        full=by_agent(End("PLATFORM_ERROR", 0)),
+    ),
+    Row(
+        "Refused with a page",
+        "The site answers 403 and a page of HTML to what publishes.",
+        everywhere(End("PLATFORM_ERROR", 0)),
+        (Fault.FORBIDDEN,),
+        full=on_x(End("PLATFORM_ERROR", 0)),
+    ),
+    Row(
+        "Broken with a page",
+        "The site answers 500 and a page of HTML: nobody knows how far it came.",
+        everywhere(End(UNCERTAIN, 0)),
+        (Fault.BROKEN,),
+        in_vain=True,
+        full=on_x(End(UNCERTAIN, 0)),
+    ),
+    Row(
+        "Answer without sense",
+        "The site answers 200 and a page of HTML in the place of data.",
+        everywhere(End(UNCERTAIN, 0)),
+        (Fault.NONSENSE,),
+        in_vain=True,
+        full=on_x(End(UNCERTAIN, 0)),
+    ),
+    Row(
+        "Led to the login after the click",
+        "What publishes is answered with the way to the login.",
+        everywhere(End(UNCERTAIN, 0)),
+        (Fault.LOGIN_AFTER,),
+        in_vain=True,
         full=on_x(End(UNCERTAIN, 0)),
     ),
     Row(
@@ -263,8 +299,8 @@ CLOSING = (
     "is never repeated by itself, and it counts against the account's caps. Look at the account on the site; when the post is",
     "not there, create the task again.",
     "",
-    "The lite engine knows what the site answered to the click. The full engine's agent only sees the page, so what it says of a",
-    "refusal after the click is not taken for proof that nothing was published: there a refusal is `OUTCOME_UNCERTAIN` as well.",
+    "Both engines hear what the site answered to the click, whatever its page shows: a refusal ends the task with its code, and on",
+    "the full engine, whose agent may do anything, no second request to publish leaves the browser once the site may have taken one.",
     "",
     "What is not public cannot be in a replica: how the mark for AI-generated text looks on X, Xueqiu and Eastmoney, and to which",
     "address Eastmoney and Tonghuashun send a new post. These are guesses, marked as such in `tools/`; where a mark cannot be set,",

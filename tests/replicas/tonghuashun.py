@@ -22,6 +22,8 @@ class Tonghuashun(Replica):
 
     platform = "tonghuashun"
     entrance = "/newcircle/creation/postAll"
+    publishing = "/newcircle/creation/publishPost"
+    login_path = "/login"
 
     def reset(self, *faults: Fault) -> None:
         super().reset(*faults)

@@ -21,6 +21,8 @@ class Twitter(Replica):
 
     platform = "twitter"
     entrance = "/home"
+    publishing = "/i/api/graphql/"
+    login_path = "/i/flow/login"
 
     def reset(self, *faults: Fault) -> None:
         super().reset(*faults)

@@ -23,6 +23,8 @@ class Xueqiu(Replica):
 
     platform = "xueqiu"
     entrance = "/"
+    publishing = "/statuses/update.json"
+    login_path = "/"
     member = NUMBERS["alice"]
     stranger = NUMBERS["mallory"]
 

@@ -1,0 +1,84 @@
+"""Pages that mean harm, and an agent that believes them: the run ends with a code that fits, and is never taken for done."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.agent.full.board import WriteNote, write_note
+from tests.agent.full.stage import RecordingDesk, Stage
+from tests.scripted_model import acts, done
+from tools.errors import AgentFailed, BrowserFailed, Failure
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]  # some of them keep two busy cores busier
+
+ELSEWHERE = "location.href = location.pathname + location.search + '#' + Math.random()"
+PAGES: dict[str, tuple[str, type[Failure], str]] = {
+    "alerts without end": ("<script>for (;;) alert('again')</script>", BrowserFailed, "dialogs without end"),
+    "alerts by a clock": (
+        "<script>setInterval(() => alert('again'), 1)</script>",
+        BrowserFailed,
+        "dialogs without end",
+    ),
+    "more text than fits": (
+        "<p id=p></p><script>p.textContent = 'lorem ipsum '.repeat(9e6)</script>",
+        BrowserFailed,
+        "make the task smaller",
+    ),
+    "a storm of windows": (
+        "<script>setInterval(() => { for (let i = 0; i < 20; i++) open('/write?' + Math.random()) }, 50)</script>",
+        AgentFailed,
+        "nothing proves it",
+    ),
+    "a page that will not be left": (
+        "<script>onbeforeunload = (event) => { event.preventDefault(); return 'stay' }</script>",
+        AgentFailed,
+        "nothing proves it",
+    ),
+    "an address and a note that lie": (
+        "<script>history.pushState(0, '', '/notes/1')</script><p id=note data-id=1>x</p>",
+        AgentFailed,
+        "nothing proves it",
+    ),
+    "a toast that lies": (
+        "<div role=alert>Your note was published: <a href=/notes/1>look</a></div>",
+        AgentFailed,
+        "nothing proves it",
+    ),
+    "a page that never stays": (
+        f"<script>setInterval(() => {ELSEWHERE}, 100); setTimeout(() => location.reload(), 100)</script>",
+        AgentFailed,
+        "nothing proves it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_hostile_page_is_not_believed(stage: Stage, desk: RecordingDesk, name: str) -> None:
+    html, kind, words = PAGES[name]
+    stage.journal.notes.clear()
+    assignment = stage.assignment(
+        acts("navigate", url=f"{stage.url}/raw?html={quote('<h1>Hello</h1>' + html)}"),
+        acts("wait", seconds=1),
+        done("It is published.", data={"output": "Published", "noteId": "1"}),
+        tool=write_note,
+        parameters=WriteNote(text="x"),
+    )
+    with pytest.raises(kind, match=words):
+        await stage.another(memory_mb=1200).carry_out(assignment, desk)
+    assert desk.armed == []
+    assert stage.journal.notes == []
+
+
+async def test_the_agent_is_told_what_a_dialog_said_and_goes_on(stage: Stage) -> None:
+    html = "<h1>Hello</h1><script>alert('Mind the gap'); document.title = prompt('Your name?')</script><p id=out></p>"
+    told: list[str] = []
+    outcome = await stage.play(
+        acts("navigate", url=f"{stage.url}/raw?html={quote(html)}"),
+        lambda scene: told.append(scene.text) or acts("wait", seconds=0),
+        done("Fine"),
+    )
+    assert outcome.result == {"output": "Fine"}
+    assert "[alert] Mind the gap" in told[0]
+    assert "[prompt] Your name?" in told[0]
