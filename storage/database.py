@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from storage.changes import CHANNEL, Changes
+from storage.sqlite import SqliteConnection
 
 T = TypeVar("T")
 _REVISIONS = Path(__file__).parent / "migrations" / "versions"
@@ -39,13 +41,13 @@ class Database:
         self.url: URL = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.changes = Changes()
-        self._writers = 0
-        self._open, self._idle = asyncio.Event(), asyncio.Event()
-        self._open.set()
-        self._idle.set()
+        self._turn = asyncio.Lock()
         driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+psycopg"
+        ours: dict[str, Any] = {"pool_pre_ping": True}
+        if self.sqlite:
+            ours = {"async_creator": partial(SqliteConnection, self.url.database or "")}
         self._engine: AsyncEngine = create_async_engine(
-            self.url.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=not self.sqlite
+            self.url.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, **ours
         )
         self._looking = self._engine.execution_options(only_reading=True) if self.sqlite else self._engine
         if self.sqlite:
@@ -82,7 +84,7 @@ class Database:
 
         Whoever follows a topic that was told in it (`tell`) wakes after the commit, in every process.
         """
-        async with self._counted(), _transaction(self._engine) as session:
+        async with self._alone(), _transaction(self._engine) as session:
             yield session
             told: set[str] = session.info.get("told", set[str]())
             if not self.sqlite:
@@ -100,29 +102,23 @@ class Database:
 
     @asynccontextmanager
     async def quiet(self) -> AsyncGenerator[None]:
-        """No transaction of this process changes rows meanwhile; those that want to wait.
+        """On SQLite no transaction of this process changes rows meanwhile; those that want to wait.
 
-        For a library that writes to the same SQLite file on the event loop: it would wait for the lock of a transaction that
-        cannot end while the loop waits.
+        For a library that writes to the same file on the event loop: it would wait for the lock of a transaction that cannot end
+        while the loop waits.
         """
-        self._open.clear()
-        try:
-            await self._idle.wait()
+        async with self._alone():
             yield
-        finally:
-            self._open.set()
 
     @asynccontextmanager
-    async def _counted(self) -> AsyncGenerator[None]:
-        await self._open.wait()
-        self._writers += 1
-        self._idle.clear()
-        try:
+    async def _alone(self) -> AsyncGenerator[None]:
+        # SQLite lets one transaction write, and those that wait look again now and then: whoever looks at the right moment goes on, and
+        # some wait for seconds. Here each has its turn. Another process's transactions are waited for in SQLite's own way.
+        if self.sqlite:
+            async with self._turn:
+                yield
+        else:
             yield
-        finally:
-            self._writers -= 1
-            if not self._writers:
-                self._idle.set()
 
     async def answers(self) -> bool:
         """Whether it can be reached right now."""

@@ -112,6 +112,27 @@ async def test_whoever_is_cancelled_in_a_transaction_leaves_no_lock_behind(datab
             await runs.leave("one")
 
 
+async def test_sqlites_writers_take_turns_and_hold_no_connection_while_they_wait(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'webhand.db'}", pool_size=1)  # which makes two connections
+    await database.open()
+    went: list[int] = []
+
+    async def write(number: int) -> None:
+        async with database.writing() as session:
+            await session.execute(text("DELETE FROM worker"))
+            went.append(number)
+
+    async with database.writing() as session:
+        await session.execute(text("DELETE FROM worker"))
+        waiting = [asyncio.create_task(write(number)) for number in range(5)]
+        async with asyncio.timeout(10):
+            assert [await database.answers() for _ in range(5)] == [True] * 5
+        assert went == []
+    await asyncio.gather(*waiting)
+    assert went == [0, 1, 2, 3, 4]
+    await database.close()
+
+
 class NoOutbox:
     async def ready(self, session: AsyncSession, task: Task) -> None: ...
 

@@ -79,7 +79,7 @@ async def create_task(request: Request) -> Response:
         trace=trace_of(request),
     )
     created = await state["tasks"].create(caller_of(request), asked)
-    return answer(await view(request, created.task))
+    return answer(wire.task_view(created.task, live_url=live_url(request, created.task)))
 
 
 async def get_task(request: Request) -> Response:
@@ -99,11 +99,14 @@ async def get_task(request: Request) -> Response:
 
 async def view(request: Request, task: Task) -> dict[str, Any]:
     """The task as its detail view, with its place in the queue and its live URL."""
-    state = reach(request)
-    # As Cloud v1: a key that may only read gets a link that may only watch.
+    position = await reach(request)["tasks"].position(task)
+    return wire.task_view(task, position=position, live_url=live_url(request, task))
+
+
+def live_url(request: Request, task: Task) -> str | None:
+    """The live view while the task is open. As Cloud v1: a key that may only read gets a link that may only watch."""
     control = bool({"write", "admin"} & caller_of(request).scopes)
-    live_url = None if task.state.final else state["links"].live(task, control=control)
-    return wire.task_view(task, position=await state["tasks"].position(task), live_url=live_url)
+    return None if task.state.final else reach(request)["links"].live(task, control=control)
 
 
 async def list_tasks(request: Request) -> Response:
