@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 from sqlalchemy import ColumnElement, CursorResult, func, or_, select, true, tuple_, update
@@ -13,6 +13,7 @@ from sqlmodel import SQLModel, col
 
 from storage.changes import QUEUE
 from storage.database import Database, tell
+from storage.idempotency import answer_of, answered
 from storage.states import OPEN, TaskState
 from storage.tables import Idempotency, Step, Tally, Task, Worker, now
 
@@ -129,8 +130,6 @@ class TaskStore:
             if most is not None:
                 await self._admit(session, task.engine, most)
             session.add(task)
-            if idempotency is not None:
-                session.add(idempotency)
             await session.flush()
             await self._outbox.happened(session, task)
             if task.state is TaskState.PENDING:
@@ -150,38 +149,27 @@ class TaskStore:
 
     async def answered(self, idempotency: Idempotency) -> Task | None:
         """The task that was created under this idempotency key already. Raises IdempotencyClash."""
-        async with self._database.writing() as session:
-            return await self._answered(session, idempotency)
+        async with self._database.reading() as session:
+            return await answer_of(session, idempotency, Task)
 
     async def _earlier(
         self, session: AsyncSession, task: Task, idempotency: Idempotency | None, *, merge: bool
     ) -> Task | None:
         if idempotency is not None:
-            known = await self._answered(session, idempotency)
+            known = await answered(session, idempotency, Task)
             if known is not None:
                 return known
-        if merge:
-            same = select(Task).where(
-                col(Task.key_id) == task.key_id,
-                col(Task.request_hash) == task.request_hash,
-                col(Task.state).in_(OPEN),
-            )
-            return (await session.execute(same.limit(1))).scalar_one_or_none()
-        return None
-
-    @staticmethod
-    async def _answered(session: AsyncSession, idempotency: Idempotency) -> Task | None:
-        known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key))
-        if known is not None and known.created_at > now() - IDEMPOTENCY_KEPT:
-            if known.request_hash != idempotency.request_hash:
-                raise IdempotencyClash
-            found = await session.get(Task, known.subject)
-            if found is not None:
-                return found
-        if known is not None:
-            await session.delete(known)
-            await session.flush()
-        return None
+        if not merge:
+            return None
+        wanted = select(Task).where(
+            col(Task.key_id) == task.key_id,
+            col(Task.request_hash) == task.request_hash,
+            col(Task.state).in_(OPEN),
+        )
+        same = (await session.execute(wanted.limit(1))).scalar_one_or_none()
+        if same is not None and idempotency is not None:
+            idempotency.subject = same.id  # it answers this key's request from now on, also once it has ended
+        return same
 
     async def get(self, task_id: str, owner: str | None = None) -> Task | None:
         """The task, if the owner (None: anybody) has it."""
@@ -359,7 +347,6 @@ class TaskStore:
             tell(session, task.worker_id)
 
 
-IDEMPOTENCY_KEPT = timedelta(hours=24)
 _IN_EARNEST = SQLModel.metadata.tables["task"].c.options["dry_run"].as_boolean().is_not(true())
 """What is no dry run."""
 
@@ -370,10 +357,6 @@ _CLOSE = 100
 
 class QueueFull(Exception):
     """As many tasks are pending as may be."""
-
-
-class IdempotencyClash(Exception):
-    """The idempotency key was used for another request."""
 
 
 async def locked(session: AsyncSession, task_id: str) -> Task | None:

@@ -11,10 +11,11 @@ from sqlalchemy import delete
 from sqlmodel import col
 
 from storage.database import Database
+from storage.idempotency import IDEMPOTENCY_KEPT, IdempotencyClash
 from storage.runs import RunStore
 from storage.states import FOLLOWS, TaskState
 from storage.tables import Idempotency, Task, now
-from storage.tasks import IDEMPOTENCY_KEPT, IdempotencyClash, QueueFull, TaskFilter, TaskStore
+from storage.tasks import QueueFull, TaskFilter, TaskStore
 
 pytestmark = pytest.mark.anyio
 MakeTask = Callable[..., Task]
@@ -113,6 +114,19 @@ async def test_an_idempotency_key_is_forgotten_after_a_day(tasks: TaskStore, tas
 async def test_identical_requests_at_the_same_moment_make_one_task(tasks: TaskStore, task: MakeTask) -> None:
     made = await asyncio.gather(*(tasks.add(task(request_hash="same"), merge=True) for _ in range(8)))
     assert len({row.id for row in made}) == 1
+
+
+async def test_a_key_that_was_answered_with_an_identical_task_stays_answered_with_it(
+    tasks: TaskStore, task: MakeTask
+) -> None:
+    def request(subject: str) -> Idempotency:
+        return Idempotency(key_id="key", idempotency_key="once", request_hash="same", subject=subject)
+
+    first = await tasks.add(task(id="one", key_id="key", request_hash="same"), merge=True)
+    merged = await tasks.add(task(id="two", key_id="key", request_hash="same"), request("two"), merge=True)
+    await tasks.cancel(first.id)
+    again = await tasks.add(task(id="three", key_id="key", request_hash="same"), request("three"), merge=True)
+    assert (merged.id, again.id) == ("one", "one")
 
 
 async def test_a_task_that_waits_for_approval_goes_to_the_queue_when_resumed(

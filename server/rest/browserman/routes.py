@@ -9,15 +9,16 @@ import structlog
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
 from server.door import json_body, sent
 from server.errors import status_of
-from server.new_task import NewTask
+from server.new_task import USUAL_PRIORITY, NewTask
 from server.rest.browserman import answers, examples, wire
-from server.rest.endpoint import Endpoint, caller_of, routes, trace_of
+from server.rest.endpoint import Endpoint, Slashless, caller_of, routes, trace_of
 from server.state import reach
 from storage.tables import Task
 from tools.errors import (
@@ -70,10 +71,10 @@ async def create_task(request: Request) -> Response:
         account_name=body.account_name,
         engine=body.preferred_engine,
         timeout_ms=body.timeout,
-        dry_run=body.dry_run,
+        dry_run=bool(body.dry_run),
         approval=body.approval,
-        allow_duplicate=body.allow_duplicate,
-        priority=body.priority,
+        allow_duplicate=bool(body.allow_duplicate),
+        priority=body.priority or USUAL_PRIORITY,
         idempotency_key=request.headers.get("idempotency-key"),
         request=sent(request),
         trace=trace_of(request),
@@ -272,13 +273,15 @@ async def refuse_http(request: Request, error: Exception) -> Response:
 
 
 async def refuse_defect(request: Request, error: Exception) -> Response:
-    """A defect of ours: logged with its traceback, shown without."""
+    """A defect of ours: logged with its traceback, shown without. The server closes the connection of such a request, and says so."""
     _log.error("request.broke", exc_info=error)
-    return await refuse(request, Internal())
+    response = await refuse(request, Internal())
+    response.headers["Connection"] = "close"
+    return response
 
 
 def browserman_app(*more: tuple[Endpoint, ...]) -> Starlette:
     """The dialect as an app to be mounted at /api. `more`: endpoints of other modules of the dialect."""
     handlers: dict[Any, ExceptionHandler] = {Failure: refuse, HTTPException: refuse_http, Exception: refuse_defect}
     endpoints = [*ENDPOINTS, *(endpoint for group in more for endpoint in group)]
-    return Starlette(routes=routes(endpoints), exception_handlers=handlers)
+    return Starlette(routes=routes(endpoints), middleware=[Middleware(Slashless)], exception_handlers=handlers)
