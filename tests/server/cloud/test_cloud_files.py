@@ -51,7 +51,7 @@ def token_of(url: str) -> str:
 
 async def test_screenshots_are_pngs_that_need_no_key(client: httpx.AsyncClient, anyone: httpx.AsyncClient) -> None:
     task_id = await ran(client)
-    urls = (await client.get(f"/task/{task_id}/screenshots")).json()["screenshots"]
+    urls: list[str] = (await client.get(f"/task/{task_id}/screenshots")).json()["screenshots"]
     names = [f"/files/{task_id}-step-1.png", f"/files/{task_id}-step-2.png"]
     assert [urlsplit(url).path for url in urls] == names
     for url, colour in zip(urls, ((254, 0, 0), (0, 0, 254)), strict=True):
