@@ -65,6 +65,23 @@ def test_tasks_of_an_older_webhand_are_counted(database_url: str, task: Callable
     engine.dispose()
 
 
+def test_a_database_with_figures_of_its_indexes_gets_those_of_the_new_ones(
+    tmp_path: Path, task: Callable[..., Task]
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'webhand.db'}")
+    with engine.begin() as connection:
+        upgrade(connection, "0002")
+        rows = [task(id=f"task{number}").model_dump() for number in range(2000)]
+        connection.execute(insert(SQLModel.metadata.tables["task"]), rows)
+        connection.execute(text("ANALYZE"))
+        upgrade(connection, "head")
+    with engine.begin() as connection:
+        page = "SELECT id FROM task WHERE owner = 'alice' ORDER BY created_at DESC, id DESC LIMIT 50"
+        plan = [row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {page}"))]
+    assert plan == ["SEARCH task USING COVERING INDEX task_newest (owner=?)"]
+    engine.dispose()
+
+
 async def test_two_processes_may_open_a_new_database_at_once(database_url: str) -> None:
     pair = Database(database_url), Database(database_url)
     await asyncio.gather(*(one.open() for one in pair))
