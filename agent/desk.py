@@ -118,7 +118,7 @@ class Desk:
         """The step's picture, if there is one and it can be kept: a disk that is full must not cost the task its outcome."""
         if report.screenshot is None:
             return None
-        name = f"{self.task.id}-step.{_ENDINGS.get(report.media_type, 'bin')}"
+        name = f"screenshot.{_ENDINGS.get(report.media_type, 'bin')}"
         screenshot = new_artifact(self.task.owner, self.task.id, "screenshot", name, report.media_type)
         try:
             return await self.artifacts.keep(screenshot, report.screenshot)

@@ -13,9 +13,9 @@ from agent.engine import Login
 from server.auth import Caller
 from server.idempotency import Fingerprints, once
 from storage.accounts import AccountBusy, AccountStore, AccountTaken
+from storage.idempotency import IdempotencyClash
 from storage.ids import mint
 from storage.tables import Account
-from storage.tasks import IdempotencyClash
 from storage.vault import Vault
 from tools.catalog import Catalog
 from tools.errors import AccountNotFound, Conflict, IdempotencyReused, InvalidParameters

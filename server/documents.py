@@ -102,7 +102,9 @@ CHOICES = """\
 - A `limit` above 100 means 100, and the answer says so. A fault of our own is `PLATFORM_ERROR` (500) with `cause` in its details.
 - `POST /api/accounts/oauth/authorize` takes `platform` and maybe `name`, and answers with the account and the page to sign in at.
 - A key that may only read gets a `liveUrl` that may only watch. Each call needs the scope that stands above, and no other.
-- Totals are exact. Unfiltered ones and those by platform, action and account cost the same however many tasks there are.
+- A slash at the end of a path changes nothing; null in an optional member means that nothing is said.
+- Totals are exact. Unfiltered ones and those by platform, action and account cost the same however many tasks there are, as do pages by
+  platform, account and status.
 - The same text is not published twice by an account within `WEBHAND_DUPLICATE_HOURS` unless the call says
   `allowDuplicate`: `DUPLICATE_CONTENT` (409).
 - `X-RateLimit-Reset` is Unix time in seconds, of the hourly window.

@@ -108,4 +108,4 @@ class Door:
 
 def shown(path: str) -> str:
     """The path as it may be logged."""
-    return re.sub(r"^/(live|relayed|files/upload|files|share|sign-in)/[^/]+", r"/\1/…", path)
+    return re.sub(r"^/(live|relayed|share|sign-in)/[^/]+", r"/\1/…", path)

@@ -1,4 +1,4 @@
-"""Files over signed links: GET /files/<token>/<name> and PUT /files/upload/<token>. The token is the only credential.
+"""Files over signed links: GET /files/<name>?token= and PUT /uploads/<name>?token= (contract 3.7). The token is the only credential.
 
 It names one artifact, and where that lies is made of ids that we minted: no name in a URL leads anywhere. What is sent back may have
 been written by anybody, so it is shown only as what it was stored as, in a sandbox without scripts, and otherwise offered as a download.
@@ -36,7 +36,7 @@ _STALE = "This link is not valid or has expired: ask for a new one."
 
 
 async def download(request: Request) -> Response:
-    """GET /files/<token>/<name>: the bytes; ranges are understood."""
+    """GET /files/<name>?token=: the bytes; ranges are understood."""
     signed = signed_for(request, FILE)
     if signed is None:
         return refused(403, _STALE)
@@ -44,7 +44,7 @@ async def download(request: Request) -> Response:
     artifact = await store.get(signed.subject)
     if artifact is None or not artifact.stored:
         return refused(404, "This file is gone.")
-    return await sent(store, artifact, request.path_params.get("name", ""), f"private, max-age={_KEPT_S}")
+    return await sent(store, artifact, request.path_params["name"], f"private, max-age={_KEPT_S}")
 
 
 async def sent(store: ArtifactStore, artifact: Artifact, name: str, caching: str) -> Response:
@@ -69,7 +69,7 @@ async def sent(store: ArtifactStore, artifact: Artifact, name: str, caching: str
 
 
 async def upload(request: Request) -> Response:
-    """PUT /files/upload/<token>: the bytes of an announced file, with the Content-Type that was announced."""
+    """PUT /uploads/<name>?token=: the bytes of an announced file, with the Content-Type that was announced."""
     signed = signed_for(request, UPLOAD)
     if signed is None:
         return refused(403, _STALE)
@@ -88,8 +88,8 @@ async def upload(request: Request) -> Response:
 
 
 def signed_for(request: Request, purpose: str) -> Signed | None:
-    """What the token in the path says; None: it says nothing, or nothing any more."""
-    return reach(request)["signer"].verify(purpose, request.path_params["token"])
+    """What the token in the query says; None: it says nothing, or nothing any more."""
+    return reach(request)["signer"].verify(purpose, request.query_params.get("token", ""))
 
 
 def refused(status: int, why: str) -> Response:
@@ -108,8 +108,7 @@ def media_type(header: str) -> str:
 
 
 FILE_ROUTES = (
-    Route("/files/upload/{token}", upload, methods=["PUT"]),
-    Route("/files/{token}", download),
-    Route("/files/{token}/{name:path}", download),
+    Route("/files/{name:path}", download),
+    Route("/uploads/{name:path}", upload, methods=["PUT"]),
 )
 """To be mounted at the root."""

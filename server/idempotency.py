@@ -30,7 +30,7 @@ def once(caller: Caller, key: str | None, subject: str, fingerprint: str) -> Ide
         return None
     if not 0 < len(key) <= 255 or not key.isprintable():  # as the column
         message = "An Idempotency-Key has 1 to 255 printable characters."
-        raise InvalidParameters(message)
+        raise InvalidParameters(message, details={"header": "Idempotency-Key"})
     return Idempotency(key_id=caller.key_id, idempotency_key=key, request_hash=fingerprint, subject=subject)
 
 

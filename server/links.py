@@ -36,7 +36,7 @@ class Links:
     def file(self, artifact: Artifact, name: str | None = None) -> str:
         """The file's bytes, without any header. A JPEG under a `name` that ends in .png is sent as a PNG."""
         token = self._signer.sign(FILE, artifact.id, expires=lasting(self._file_seconds))
-        return f"{self.public_url}/files/{token}/{quote(name or artifact.name, safe='')}"
+        return f"{self.public_url}/files/{quote(name or artifact.name, safe='')}?token={token}"
 
     def screenshot(self, artifact: Artifact) -> str:
         """A step's picture as a PNG; its name holds the task's id and the step's number (contract 3.7)."""
@@ -45,7 +45,7 @@ class Links:
     def upload(self, artifact: Artifact) -> str:
         """Where an announced file is to be PUT, without any header but its Content-Type."""
         token = self._signer.sign(UPLOAD, artifact.id, expires=lasting(_UPLOAD_S))
-        return f"{self.public_url}/files/upload/{token}"
+        return f"{self.public_url}/uploads/{quote(artifact.name, safe='')}?token={token}"
 
     def share(self, task: Task) -> str | None:
         """The page that everybody who has the link may read; None: the task is not shared."""

@@ -16,6 +16,8 @@ Dialect = Literal["browserman", "cloud", "mcp", "command", "schedule"]
 DEFAULT_TIMEOUT_MS: Mapping[EngineName, int] = {"lite": 120_000, "full": 300_000}
 MAX_TIMEOUT_MS: Mapping[EngineName, int] = {"lite": 300_000, "full": 600_000}
 _LEAST_TIMEOUT_MS = 1000
+USUAL_PRIORITY = 100
+"""1 is first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class NewTask:
     approval: bool | None = None
     """None: as the account, the key and the settings say."""
     allow_duplicate: bool = False
-    priority: int = 100
+    priority: int = USUAL_PRIORITY
     idempotency_key: str | None = None
     request: Any = None
     """The body as it was sent: what an idempotency key stands for. None: everything that is asked for here."""

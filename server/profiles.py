@@ -7,10 +7,10 @@ from typing import Any
 
 from server.auth import Caller
 from server.idempotency import Fingerprints, once
+from storage.idempotency import IdempotencyClash
 from storage.ids import mint_uuid
 from storage.profiles import ProfileStore
 from storage.tables import Profile
-from storage.tasks import IdempotencyClash
 from storage.vault import Vault
 from tools.errors import IdempotencyReused, NotFound
 

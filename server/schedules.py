@@ -20,11 +20,11 @@ from server.idempotency import Fingerprints, once
 from server.new_task import NewTask
 from server.tasks import TaskService
 from server.timing import TICK, Timing, first
+from storage.idempotency import IdempotencyClash
 from storage.ids import mint_uuid
 from storage.keys import KeyStore
 from storage.schedules import ScheduleStore
-from storage.tables import Schedule, now
-from storage.tasks import IdempotencyClash
+from storage.tables import Idempotency, Schedule, now
 from storage.vault import Vault
 from tools.errors import Failure, IdempotencyReused, NotFound, RateLimited
 
@@ -105,11 +105,24 @@ class ScheduleService:
             next_run_at=first(new.timing),
         )
         asked = request if request is not None else told(new)
-        idempotency = once(caller, idempotency_key, schedule.id, self._fingerprints.of(["schedule", asked]))
+        idempotency = self._once(caller, idempotency_key, asked, schedule.id)
         try:
             return await self._schedules.add(schedule, idempotency)
         except IdempotencyClash:
             raise IdempotencyReused from None
+
+    async def answered(self, caller: Caller, idempotency_key: str | None, request: Any) -> Schedule | None:
+        """The schedule that this very body created already under this key. Raises InvalidParameters or IdempotencyReused."""
+        idempotency = self._once(caller, idempotency_key, request)
+        if idempotency is None:
+            return None
+        try:
+            return await self._schedules.answered(idempotency)
+        except IdempotencyClash:
+            raise IdempotencyReused from None
+
+    def _once(self, caller: Caller, key: str | None, request: Any, subject: str = "") -> Idempotency | None:
+        return once(caller, key, subject, self._fingerprints.of(["schedule", request]))
 
     async def get(self, caller: Caller, schedule_id: str) -> Schedule:
         """The caller's schedule. Raises ScheduleNotFound."""

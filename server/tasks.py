@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,10 +17,11 @@ from server.new_task import NewTask, engine_for, preview, timeout_for, validated
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
 from storage.database import Database
+from storage.idempotency import IdempotencyClash
 from storage.ids import mint, mint_uuid
 from storage.states import TaskState
 from storage.tables import Account, Artifact, Idempotency, Step, Task, now
-from storage.tasks import IdempotencyClash, QueueFull, TaskFilter, TaskStore
+from storage.tasks import QueueFull, TaskFilter, TaskStore
 from storage.vault import Vault
 from tools.catalog import Catalog
 from tools.errors import (
@@ -41,6 +42,8 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.
 _FOLLOW_S = 2.0
 _LANDING_S = 5.0
 _FULL_S = 30
+Complete = Callable[[NewTask], Awaitable[NewTask]]
+"""What fills in the rest of a request that is a new one, or raises why it cannot be granted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,10 @@ class TaskService:
 
     # -- asking -------------------------------------------------------------------------------------------------------
 
-    async def create(self, caller: Caller, asked: NewTask) -> Created:
+    async def create(self, caller: Caller, asked: NewTask, complete: Complete | None = None) -> Created:
         """Queues a task, or gives back the one that already answers the request.
 
+        `complete` looks at whatever may have changed since an earlier request with the same idempotency key: that one is answered first.
         Raises InvalidParameters, PlatformNotFound, AccountNotFound, AuthenticationFailed, DuplicateContent, RateLimited,
         IdempotencyReused, BrowserFailed.
         """
@@ -95,6 +99,8 @@ class TaskService:
         if trouble is not None:
             message = f"This server cannot carry tasks out: {trouble}."
             raise BrowserFailed(message)
+        if complete is not None:
+            asked = await complete(asked)
         tool = self.catalog.tool(asked.platform, asked.tool)
         site = self.catalog.site(tool.platform)
         parameters = validated(tool, asked.parameters)

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from agent.sender import Answer, Sender, checked_url
 from server.auth import Caller
 from server.idempotency import Fingerprints, once
+from storage.idempotency import IdempotencyClash
 from storage.ids import mint
 from storage.tables import Delivery, Task, Webhook, now
-from storage.tasks import IdempotencyClash
 from storage.vault import Vault
 from storage.webhooks import WebhookStore, listeners, owe, tried
 from tools.errors import Conflict, IdempotencyReused, InvalidParameters, NotFound

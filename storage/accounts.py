@@ -9,10 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from storage.database import Database
-from storage.idempotency import answered
+from storage.idempotency import answer_of, answered
 from storage.states import OPEN
 from storage.tables import Account, Idempotency, Task
-from storage.tasks import IdempotencyClash
 
 
 class AccountTaken(Exception):
@@ -42,20 +41,14 @@ class AccountStore:
 
     async def _add(self, account: Account, idempotency: Idempotency | None) -> Account:
         async with self._database.writing() as session:
-            earlier = await answered(session, idempotency) if idempotency is not None else None
-            known = await session.get(Account, earlier) if earlier is not None else None
+            known = await answered(session, idempotency, Account) if idempotency is not None else None
             if known is None:
                 session.add(account)
             return known or account
 
     async def _answered(self, idempotency: Idempotency) -> Account | None:
         async with self._database.reading() as session:
-            known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key))
-            if known is None:
-                return None
-            if known.request_hash != idempotency.request_hash:
-                raise IdempotencyClash
-            return await session.get(Account, known.subject)
+            return await answer_of(session, idempotency, Account)
 
     async def get(self, account_id: str, owner: str | None = None) -> Account | None:
         """The account, if the owner has it."""

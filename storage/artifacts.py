@@ -91,8 +91,7 @@ class ArtifactStore:
 
     async def _add(self, artifact: Artifact, idempotency: Idempotency | None) -> Artifact:
         async with self._database.writing() as session:
-            earlier = await answered(session, idempotency) if idempotency is not None else None
-            known = await session.get(Artifact, earlier) if earlier is not None else None
+            known = await answered(session, idempotency, Artifact) if idempotency is not None else None
             if known is None:
                 session.add(artifact)
             return known or artifact

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from storage.changes import CHANNEL, Changes
+from storage.sqlite import SqliteConnection
 
 T = TypeVar("T")
 _REVISIONS = Path(__file__).parent / "migrations" / "versions"
@@ -42,8 +44,11 @@ class Database:
         self._turn = asyncio.Lock()
         """SQLite has one writer at a time. Those of this process queue up here: SQLite's own waiting is sleeping and trying again."""
         driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+psycopg"
+        ours: dict[str, Any] = {"pool_pre_ping": True}
+        if self.sqlite:
+            ours = {"async_creator": partial(SqliteConnection, self.url.database or "")}
         self._engine: AsyncEngine = create_async_engine(
-            self.url.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=not self.sqlite
+            self.url.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, **ours
         )
         self._looking = self._engine.execution_options(only_reading=True) if self.sqlite else self._engine
         if self.sqlite:

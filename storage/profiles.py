@@ -31,11 +31,10 @@ class ProfileStore:
 
     async def _add(self, profile: Profile, idempotency: Idempotency | None) -> Profile:
         async with self._database.writing() as session:
-            earlier = await answered(session, idempotency) if idempotency is not None else None
-            if earlier is not None:
-                return await session.get(Profile, earlier) or profile
-            session.add(profile)
-        return profile
+            known = await answered(session, idempotency, Profile) if idempotency is not None else None
+            if known is None:
+                session.add(profile)
+            return known or profile
 
     async def get(self, profile_id: str, owner: str | None = None) -> Profile | None:
         """The profile, if the owner has it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
@@ -136,6 +137,8 @@ class RunStore:
             step.sequence = held.step_count
             if screenshot is not None:
                 screenshot.step = step.sequence
+                # Whoever saves it must know whose and which it is (contract 3.7).
+                screenshot.name = f"{task.id}-step-{step.sequence}{PurePath(screenshot.name).suffix}"
                 session.add(screenshot)
                 await session.flush()
             session.add(step)

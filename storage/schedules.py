@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from storage.database import Database
-from storage.idempotency import answered
+from storage.idempotency import answer_of, answered
 from storage.tables import Idempotency, Schedule, now
 from storage.tasks import touched
 
@@ -43,13 +43,17 @@ class ScheduleStore:
 
     async def _add(self, schedule: Schedule, idempotency: Idempotency | None) -> Schedule:
         async with self._database.writing() as session:
-            earlier = await answered(session, idempotency) if idempotency is not None else None
-            if earlier is not None:
-                return await session.get(Schedule, earlier) or schedule
-            session.add(schedule)
-            await session.flush()
-            await self._promise(session, schedule)
-        return schedule
+            known = await answered(session, idempotency, Schedule) if idempotency is not None else None
+            if known is None:
+                session.add(schedule)
+                await session.flush()
+                await self._promise(session, schedule)
+            return known or schedule
+
+    async def answered(self, idempotency: Idempotency) -> Schedule | None:
+        """The schedule that was created under this idempotency key already. Raises IdempotencyClash."""
+        async with self._database.reading() as session:
+            return await answer_of(session, idempotency, Schedule)
 
     async def get(self, schedule_id: str, owner: str | None = None) -> Schedule | None:
         """The schedule, if the owner has it."""

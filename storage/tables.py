@@ -77,8 +77,19 @@ class Task(SQLModel, table=True):
 
     __table_args__ = (
         Index("task_newest", "owner", "created_at", "id"),
-        Index("task_by_state", "owner", "state", "created_at"),
-        Index("task_by_account", "owner", "account_id", "created_at"),
+        # A list's page by one of its filters, in the list's own order: the rows beyond the page are not looked at.
+        Index("task_by_state", "owner", "state", "created_at", "id"),
+        Index("task_by_account", "owner", "account_id", "created_at", "id"),
+        Index(
+            "task_by_account_name",
+            "owner",
+            "account_name",
+            "created_at",
+            "id",
+            sqlite_where=text("account_name IS NOT NULL"),
+            postgresql_where=text("account_name IS NOT NULL"),
+        ),
+        Index("task_by_platform", "owner", "platform", "created_at", "id"),
         Index(
             "task_waiting",
             "engine",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol, cast
 
-from sqlalchemy import ColumnElement, CursorResult, func, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, CursorResult, Select, func, or_, select, true, tuple_, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
 from storage.changes import QUEUE
 from storage.database import Database, tell
+from storage.idempotency import answer_of, answered
 from storage.states import OPEN, TaskState
 from storage.tables import Idempotency, Step, Tally, Task, Worker, now
 
@@ -129,8 +130,6 @@ class TaskStore:
             if most is not None:
                 await self._admit(session, task.engine, most)
             session.add(task)
-            if idempotency is not None:
-                session.add(idempotency)
             await session.flush()
             await self._outbox.happened(session, task)
             if task.state is TaskState.PENDING:
@@ -150,38 +149,27 @@ class TaskStore:
 
     async def answered(self, idempotency: Idempotency) -> Task | None:
         """The task that was created under this idempotency key already. Raises IdempotencyClash."""
-        async with self._database.writing() as session:
-            return await self._answered(session, idempotency)
+        async with self._database.reading() as session:
+            return await answer_of(session, idempotency, Task)
 
     async def _earlier(
         self, session: AsyncSession, task: Task, idempotency: Idempotency | None, *, merge: bool
     ) -> Task | None:
         if idempotency is not None:
-            known = await self._answered(session, idempotency)
+            known = await answered(session, idempotency, Task)
             if known is not None:
                 return known
-        if merge:
-            same = select(Task).where(
-                col(Task.key_id) == task.key_id,
-                col(Task.request_hash) == task.request_hash,
-                col(Task.state).in_(OPEN),
-            )
-            return (await session.execute(same.limit(1))).scalar_one_or_none()
-        return None
-
-    @staticmethod
-    async def _answered(session: AsyncSession, idempotency: Idempotency) -> Task | None:
-        known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key))
-        if known is not None and known.created_at > now() - IDEMPOTENCY_KEPT:
-            if known.request_hash != idempotency.request_hash:
-                raise IdempotencyClash
-            found = await session.get(Task, known.subject)
-            if found is not None:
-                return found
-        if known is not None:
-            await session.delete(known)
-            await session.flush()
-        return None
+        if not merge:
+            return None
+        wanted = select(Task).where(
+            col(Task.key_id) == task.key_id,
+            col(Task.request_hash) == task.request_hash,
+            col(Task.state).in_(OPEN),
+        )
+        same = (await session.execute(wanted.limit(1))).scalar_one_or_none()
+        if same is not None and idempotency is not None:
+            idempotency.subject = same.id  # it answers this key's request from now on, also once it has ended
+        return same
 
     async def get(self, task_id: str, owner: str | None = None) -> Task | None:
         """The task, if the owner (None: anybody) has it."""
@@ -200,26 +188,19 @@ class TaskStore:
         self, owner: str | None, filters: TaskFilter, *, limit: int, offset: int = 0
     ) -> tuple[Sequence[Task], int]:
         """One page, newest first, and how many match in all. `owner` None: everybody's."""
-        conditions = filters.conditions()
-        if owner is not None:
-            conditions.append(col(Task.owner) == owner)
-        newest = (col(Task.created_at).desc(), col(Task.id).desc())
         async with self._database.reading() as session:
             # Ids first: an index alone answers a page far down, and only the page's own rows are read.
-            page = select(col(Task.id)).where(*conditions).order_by(*newest).limit(limit).offset(offset)
-            ids = (await session.execute(page)).scalars().all()
-            total = await self._total(session, owner, filters, conditions)
-            rows = (await session.execute(select(Task).where(col(Task.id).in_(ids)).order_by(*newest))).scalars().all()
-        return rows, total
+            ids = (await session.execute(page_of(owner, filters, limit, offset))).scalars().all()
+            total = await self._total(session, owner, filters)
+            wanted = select(Task).where(col(Task.id).in_(ids)).order_by(*_NEWEST)
+            return (await session.execute(wanted)).scalars().all(), total
 
     @staticmethod
-    async def _total(
-        session: AsyncSession, owner: str | None, filters: TaskFilter, conditions: Sequence[ColumnElement[bool]]
-    ) -> int:
+    async def _total(session: AsyncSession, owner: str | None, filters: TaskFilter) -> int:
         """How many tasks match: added up from the tallies where they can tell, so that it costs the same however many there are."""
         told = filters.tallied()
         if told is None:
-            counted = select(func.count()).select_from(Task).where(*conditions)
+            counted = select(func.count()).select_from(Task).where(*_matching(owner, filters))
         else:
             mine = [col(Tally.owner) == owner] if owner is not None else []
             counted = select(func.coalesce(func.sum(col(Tally.tasks)), 0)).where(*mine, *told)
@@ -366,7 +347,7 @@ class TaskStore:
             tell(session, task.worker_id)
 
 
-IDEMPOTENCY_KEPT = timedelta(hours=24)
+_NEWEST = (col(Task.created_at).desc(), col(Task.id).desc())
 _IN_EARNEST = SQLModel.metadata.tables["task"].c.options["dry_run"].as_boolean().is_not(true())
 """What is no dry run."""
 
@@ -379,8 +360,23 @@ class QueueFull(Exception):
     """As many tasks are pending as may be."""
 
 
-class IdempotencyClash(Exception):
-    """The idempotency key was used for another request."""
+def _matching(owner: str | None, filters: TaskFilter) -> list[ColumnElement[bool]]:
+    mine = [col(Task.owner) == owner] if owner is not None else []
+    return [*mine, *filters.conditions()]
+
+
+def page_of(owner: str | None, filters: TaskFilter, limit: int, offset: int) -> Select[str]:
+    """The ids of one page, newest first."""
+    states = filters.states or frozenset[TaskState]()
+    if len(states) < 2:
+        return select(col(Task.id)).where(*_matching(owner, filters)).order_by(*_NEWEST).limit(limit).offset(offset)
+    # Each state's newest come from its own stretch of the index; as one condition all of them would be sorted.
+    apart = [replace(filters, states=frozenset({state})) for state in sorted(states)]
+    newest = select(col(Task.id), col(Task.created_at)).order_by(*_NEWEST).limit(limit + offset)
+    parts = [newest.where(*_matching(owner, one)).subquery() for one in apart]
+    together = union_all(*(select(part) for part in parts)).subquery()
+    ordered = select(together.c.id).order_by(together.c.created_at.desc(), together.c.id.desc())
+    return ordered.limit(limit).offset(offset)
 
 
 async def locked(session: AsyncSession, task_id: str) -> Task | None:

@@ -18,9 +18,10 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from storage.database import Database, tell
+from storage.idempotency import answer_of, answered
 from storage.ids import mint
 from storage.tables import Delivery, Idempotency, Webhook, now
-from storage.tasks import IDEMPOTENCY_KEPT, IdempotencyClash, touched
+from storage.tasks import touched
 
 MOST_TRIES = 30
 """So many attempts of one delivery are kept: more than there are in a day."""
@@ -77,31 +78,16 @@ class WebhookStore:
                 if not self._database.sqlite:
                     # Two identical requests at the same moment must meet: SQLite's writers queue up anyway.
                     await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(idempotency.key_id))))
-                known = await self._answered(session, idempotency)
+                known = await answered(session, idempotency, Webhook)
                 if known is not None:
                     return known
-                session.add(idempotency)
             session.add(webhook)
         return webhook
 
     async def answered(self, idempotency: Idempotency) -> Webhook | None:
         """The webhook that was created under this idempotency key already. Raises IdempotencyClash."""
-        async with self._database.writing() as session:
-            return await self._answered(session, idempotency)
-
-    @staticmethod
-    async def _answered(session: AsyncSession, idempotency: Idempotency) -> Webhook | None:
-        known = await session.get(Idempotency, (idempotency.key_id, idempotency.idempotency_key), with_for_update=True)
-        if known is None:
-            return None
-        found = await session.get(Webhook, known.subject)
-        if known.created_at > now() - IDEMPOTENCY_KEPT and known.request_hash != idempotency.request_hash:
-            raise IdempotencyClash
-        if known.created_at > now() - IDEMPOTENCY_KEPT and found is not None:
-            return found
-        await session.delete(known)
-        await session.flush()
-        return None
+        async with self._database.reading() as session:
+            return await answer_of(session, idempotency, Webhook)
 
     async def get(self, webhook_id: str, owner: str | None = None) -> Webhook | None:
         """The webhook, if the owner has it."""

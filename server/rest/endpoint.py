@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.auth import Caller
 from server.door import enter
@@ -74,6 +75,18 @@ def trace_of(request: Request) -> str | None:
     """The caller's W3C traceparent, if it is one."""
     given = request.headers.get("traceparent", "")
     return given if _TRACEPARENT.fullmatch(given) else None
+
+
+class Slashless:
+    """ASGI middleware: a slash at the end of a path changes nothing. A redirect would lose what a caller sends, or its key."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one connection."""
+        scope["path"] = scope["path"].rstrip("/")
+        await self._app(scope, receive, send)
 
 
 def routes(endpoints: Iterable[Endpoint]) -> list[Route]:

@@ -131,6 +131,49 @@ async def test_of_the_same_request_many_times_at_once_one_comes(client: httpx.As
     assert len({named(answer.json()) for answer in answers}) == 1
 
 
+async def test_a_key_is_answered_with_what_it_made_whatever_has_changed_since(client: httpx.AsyncClient) -> None:
+    announced = await client.post(
+        "/api/v1/uploads/presigned-url", json={"file_name": "a.txt", "content_type": "text/plain"}
+    )
+    put = await client.put(announced.json()["upload_url"], content=b"x", headers={"Content-Type": "text/plain"})
+    assert put.status_code == 200
+    profile = (await client.post("/api/v1/browser-profiles", json={"profile_name": "short-lived"})).json()["profile_id"]
+    task = {"task": "x", "included_file_names": ["a.txt"], "browser_profile_id": profile}
+    for path, body in (("/api/v1/run-task", task), ("/api/v1/scheduled-task", HOURLY)):
+        headers = {"Idempotency-Key": mint("key")}
+        first = await client.post(path, json=body, headers=headers)
+        assert first.status_code == 200, first.text
+        await client.delete(f"/api/v1/browser-profiles/{profile}")
+        assert (await client.post(path, json=body, headers=headers)).json() == first.json()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "there"),
+    [
+        ("POST /api/v1/scheduled-task", "/api/v1/scheduled-task/"),
+        ("POST /api/v1/browser-profiles", "/api/v1/browser-profiles/"),
+        ("POST /api/accounts", "/api/accounts/"),
+    ],
+)
+async def test_a_key_whose_thing_was_deleted_makes_another_one(
+    client: httpx.AsyncClient, endpoint: str, there: str
+) -> None:
+    path, (body, _) = endpoint.partition(" ")[2], CASES[endpoint]
+    headers = {"Idempotency-Key": mint("key")}
+    body = body | ({"name": mint("name")} if "name" in body else {})
+    first = named((await client.post(path, json=body, headers=headers)).json())
+    assert (await client.delete(f"{there}{first}")).status_code == 200
+    second = named((await client.post(path, json=body, headers=headers)).json())
+    assert (await client.get(f"{there}{second}")).status_code == 200
+    assert named((await client.post(path, json=body, headers=headers)).json()) == second != first
+
+
+async def test_a_key_that_is_no_text_is_a_fault_of_the_header(client: httpx.AsyncClient) -> None:
+    refused = await client.post("/api/v1/run-task", json={"task": "x"}, headers={"Idempotency-Key": "k" * 256})
+    assert refused.status_code == 422
+    assert refused.json()["detail"][0]["loc"] == ["header", "idempotency-key"]
+
+
 async def test_what_is_kept_of_a_request_tells_nothing_of_its_secrets(stage: Stage, client: httpx.AsyncClient) -> None:
     key = mint("key")
     await client.post("/api/webhooks", json=HOOK | {"secret": "correct horse"}, headers={"Idempotency-Key": key})
@@ -155,6 +198,6 @@ def named(answer: Any) -> str:
     """The id of what was made, wherever the answer has it."""
     told = answer.get("data", answer)
     if "upload_url" in told:  # a signed link, which is renewed now and then: what it is for
-        claims = told["upload_url"].rpartition("/")[2].partition(".")[0]
+        claims = told["upload_url"].rpartition("=")[2].partition(".")[0]
         return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))[0])
     return str(told.get("taskId") or told.get("id") or told["profile_id"])

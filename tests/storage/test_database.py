@@ -65,6 +65,23 @@ def test_tasks_of_an_older_webhand_are_counted(new_database_url: str, task: Call
     engine.dispose()
 
 
+def test_a_database_with_figures_of_its_indexes_gets_those_of_the_new_ones(
+    tmp_path: Path, task: Callable[..., Task]
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'webhand.db'}")
+    with engine.begin() as connection:
+        upgrade(connection, "0002")
+        rows = [task(id=f"task{number}").model_dump() for number in range(2000)]
+        connection.execute(insert(SQLModel.metadata.tables["task"]), rows)
+        connection.execute(text("ANALYZE"))
+        upgrade(connection, "head")
+    with engine.begin() as connection:
+        page = "SELECT id FROM task WHERE owner = 'alice' ORDER BY created_at DESC, id DESC LIMIT 50"
+        plan = [row[3] for row in connection.execute(text(f"EXPLAIN QUERY PLAN {page}"))]
+    assert plan == ["SEARCH task USING COVERING INDEX task_newest (owner=?)"]
+    engine.dispose()
+
+
 async def test_two_processes_may_open_a_new_database_at_once(new_database_url: str) -> None:
     pair = Database(new_database_url), Database(new_database_url)
     await asyncio.gather(*(one.open() for one in pair))
@@ -110,6 +127,27 @@ async def test_whoever_is_cancelled_in_a_transaction_leaves_no_lock_behind(datab
         await asyncio.gather(busy, return_exceptions=True)
         async with asyncio.timeout(5):
             await runs.leave("one")
+
+
+async def test_sqlites_writers_take_turns_and_hold_no_connection_while_they_wait(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'webhand.db'}", pool_size=1)  # which makes two connections
+    await database.open()
+    went: list[int] = []
+
+    async def write(number: int) -> None:
+        async with database.writing() as session:
+            await session.execute(text("DELETE FROM worker"))
+            went.append(number)
+
+    async with database.writing() as session:
+        await session.execute(text("DELETE FROM worker"))
+        waiting = [asyncio.create_task(write(number)) for number in range(5)]
+        async with asyncio.timeout(10):
+            assert [await database.answers() for _ in range(5)] == [True] * 5
+        assert went == []
+    await asyncio.gather(*waiting)
+    assert went == [0, 1, 2, 3, 4]
+    await database.close()
 
 
 class NoOutbox:

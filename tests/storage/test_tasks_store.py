@@ -7,14 +7,16 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, text
+from sqlalchemy.dialects import sqlite
 from sqlmodel import col
 
 from storage.database import Database
+from storage.idempotency import IDEMPOTENCY_KEPT, IdempotencyClash
 from storage.runs import RunStore
 from storage.states import FOLLOWS, TaskState
 from storage.tables import Idempotency, Task, now
-from storage.tasks import IDEMPOTENCY_KEPT, IdempotencyClash, QueueFull, TaskFilter, TaskStore
+from storage.tasks import QueueFull, TaskFilter, TaskStore, page_of
 
 pytestmark = pytest.mark.anyio
 MakeTask = Callable[..., Task]
@@ -115,6 +117,19 @@ async def test_identical_requests_at_the_same_moment_make_one_task(tasks: TaskSt
     assert len({row.id for row in made}) == 1
 
 
+async def test_a_key_that_was_answered_with_an_identical_task_stays_answered_with_it(
+    tasks: TaskStore, task: MakeTask
+) -> None:
+    def request(subject: str) -> Idempotency:
+        return Idempotency(key_id="key", idempotency_key="once", request_hash="same", subject=subject)
+
+    first = await tasks.add(task(id="one", key_id="key", request_hash="same"), merge=True)
+    merged = await tasks.add(task(id="two", key_id="key", request_hash="same"), request("two"), merge=True)
+    await tasks.cancel(first.id)
+    again = await tasks.add(task(id="three", key_id="key", request_hash="same"), request("three"), merge=True)
+    assert (merged.id, again.id) == ("one", "one")
+
+
 async def test_a_task_that_waits_for_approval_goes_to_the_queue_when_resumed(
     tasks: TaskStore, runs: RunStore, task: MakeTask
 ) -> None:
@@ -207,3 +222,40 @@ async def test_many_at_once_do_not_get_past_the_limit(tasks: TaskStore, task: Ma
     assert len([one for one in added if isinstance(one, Task)]) == 10
     assert {type(one) for one in added} == {Task, QueueFull}
     assert await tasks.waiting() == {"lite": 10}
+
+
+async def test_a_page_of_several_states_is_the_newest_of_them_all(tasks: TaskStore, task: MakeTask) -> None:
+    begun = now()
+    states = [TaskState.FAILED, TaskState.COMPLETED, TaskState.CANCELLED, TaskState.FAILED, TaskState.TIMEOUT]
+    for age, state in enumerate(states):
+        await tasks.add(task(id=f"task{age}", state=state, created_at=begun - timedelta(seconds=age)))
+    unlucky = TaskFilter(states=frozenset(TaskState) - {TaskState.COMPLETED})
+    found = [(await tasks.list("alice", unlucky, limit=2, offset=offset)) for offset in (0, 2, 4)]
+    assert [[row.id for row in rows] for rows, _ in found] == [["task0", "task2"], ["task3", "task4"], []]
+    assert {total for _, total in found} == {4}
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        (TaskFilter(), "task_newest"),
+        (TaskFilter(platform="demo"), "task_by_platform"),
+        (TaskFilter(account_id="acc"), "task_by_account"),
+        (TaskFilter(account_name="my-demo"), "task_by_account_name"),
+        (TaskFilter(states=frozenset({TaskState.FAILED})), "task_by_state"),
+        (TaskFilter(states=frozenset({TaskState.PROCESSING, TaskState.PAUSED})), "task_by_state"),
+        (TaskFilter(since=now()), "task_newest"),
+    ],
+)
+async def test_a_page_comes_from_its_filters_index_in_order(
+    database: Database, filters: TaskFilter, index: str
+) -> None:
+    if not database.sqlite:
+        pytest.skip("PostgreSQL plans by what is in the table")
+    wanted = page_of("alice", filters, 50, 0).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    async with database.reading() as session:
+        plan = [row[3] for row in (await session.execute(text(f"EXPLAIN QUERY PLAN {wanted}"))).all()]
+    searches = [step for step in plan if step.startswith("SEARCH")]
+    assert searches
+    assert all(f"COVERING INDEX {index} (" in step for step in searches), plan
+    assert sum("TEMP B-TREE" in step for step in plan) == (len(searches) > 1), "only states apart are put together"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -28,7 +28,7 @@ class AccountsQuery(BaseModel):
     """The query of GET /api/accounts (1.9)."""
 
     platform: str | None = None
-    status: str | None = None
+    status: Literal["active", "error", "pending"] | None = None
 
 
 async def list_accounts(request: Request) -> Response:

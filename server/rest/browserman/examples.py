@@ -12,7 +12,6 @@ CREATED: dict[str, Any] = {
     "accountName": "my-twitter",
     "createdAt": "2024-01-15T10:30:00Z",
     "timeout": 120000,
-    "queuePosition": 1,
     "id": "task_abc123",
     "status": "pending",
     "action": "createTweet",
@@ -22,7 +21,7 @@ CREATED: dict[str, Any] = {
     "platform_account_id": "acc_abc123",
 }
 _STARTED = {
-    **{name: value for name, value in CREATED.items() if name != "queuePosition"},
+    **CREATED,
     "startedAt": "2024-01-15T10:30:02Z",
     "started_at": "2024-01-15T10:30:02Z",
 }
@@ -35,7 +34,7 @@ RESULT: dict[str, Any] = {
 ERROR: dict[str, Any] = {"code": "RATE_LIMITED", "message": "The site asks for a pause.", "retryAfter": 900}
 
 TASKS: dict[str, dict[str, Any]] = {
-    "Pending": CREATED,
+    "Pending": {**CREATED, "queuePosition": 3},
     "Processing": {
         **_STARTED,
         "state": "processing",

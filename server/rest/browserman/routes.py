@@ -9,15 +9,16 @@ import structlog
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
 from server.door import json_body, sent
 from server.errors import status_of
-from server.new_task import NewTask
+from server.new_task import USUAL_PRIORITY, NewTask
 from server.rest.browserman import answers, examples, wire
-from server.rest.endpoint import Endpoint, caller_of, routes, trace_of
+from server.rest.endpoint import Endpoint, Slashless, caller_of, routes, trace_of
 from server.state import reach
 from storage.tables import Task
 from tools.errors import (
@@ -70,16 +71,16 @@ async def create_task(request: Request) -> Response:
         account_name=body.account_name,
         engine=body.preferred_engine,
         timeout_ms=body.timeout,
-        dry_run=body.dry_run,
+        dry_run=bool(body.dry_run),
         approval=body.approval,
-        allow_duplicate=body.allow_duplicate,
-        priority=body.priority,
+        allow_duplicate=bool(body.allow_duplicate),
+        priority=body.priority or USUAL_PRIORITY,
         idempotency_key=request.headers.get("idempotency-key"),
         request=sent(request),
         trace=trace_of(request),
     )
     created = await state["tasks"].create(caller_of(request), asked)
-    return answer(await view(request, created.task))
+    return answer(wire.task_view(created.task, live_url=live_url(request, created.task)))
 
 
 async def get_task(request: Request) -> Response:
@@ -99,11 +100,14 @@ async def get_task(request: Request) -> Response:
 
 async def view(request: Request, task: Task) -> dict[str, Any]:
     """The task as its detail view, with its place in the queue and its live URL."""
-    state = reach(request)
-    # As Cloud v1: a key that may only read gets a link that may only watch.
+    position = await reach(request)["tasks"].position(task)
+    return wire.task_view(task, position=position, live_url=live_url(request, task))
+
+
+def live_url(request: Request, task: Task) -> str | None:
+    """The live view while the task is open. As Cloud v1: a key that may only read gets a link that may only watch."""
     control = bool({"write", "admin"} & caller_of(request).scopes)
-    live_url = None if task.state.final else state["links"].live(task, control=control)
-    return wire.task_view(task, position=await state["tasks"].position(task), live_url=live_url)
+    return None if task.state.final else reach(request)["links"].live(task, control=control)
 
 
 async def list_tasks(request: Request) -> Response:
@@ -269,13 +273,15 @@ async def refuse_http(request: Request, error: Exception) -> Response:
 
 
 async def refuse_defect(request: Request, error: Exception) -> Response:
-    """A defect of ours: logged with its traceback, shown without."""
+    """A defect of ours: logged with its traceback, shown without. The server closes the connection of such a request, and says so."""
     _log.error("request.broke", exc_info=error)
-    return await refuse(request, Internal())
+    response = await refuse(request, Internal())
+    response.headers["Connection"] = "close"
+    return response
 
 
 def browserman_app(*more: tuple[Endpoint, ...]) -> Starlette:
     """The dialect as an app to be mounted at /api. `more`: endpoints of other modules of the dialect."""
     handlers: dict[Any, ExceptionHandler] = {Failure: refuse, HTTPException: refuse_http, Exception: refuse_defect}
     endpoints = [*ENDPOINTS, *(endpoint for group in more for endpoint in group)]
-    return Starlette(routes=routes(endpoints), exception_handlers=handlers)
+    return Starlette(routes=routes(endpoints), middleware=[Middleware(Slashless)], exception_handlers=handlers)

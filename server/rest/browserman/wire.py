@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from server.new_task import USUAL_PRIORITY
 from server.sign_in.attempt import SignIn
 from server.storable import unstorable
 from storage.states import TaskState
@@ -82,12 +83,12 @@ class CreateTask(BaseModel):
         None, description="Milliseconds. lite: 120,000, at most 300,000; full: 300,000, at most 600,000."
     )
     preferred_engine: Literal["lite", "full"] | None = Field(None, alias="preferredEngine")
-    dry_run: bool = Field(default=False, alias="dryRun", description="Everything but the publishing act.")
+    dry_run: bool | None = Field(default=False, alias="dryRun", description="Everything but the publishing act.")
     approval: bool | None = Field(None, description="Whether the task waits for approval.")
-    allow_duplicate: bool = Field(
+    allow_duplicate: bool | None = Field(
         default=False, alias="allowDuplicate", description="Whether the same text may be published again."
     )
-    priority: int = Field(100, ge=1, le=1000, description="1 is first.")
+    priority: int | None = Field(USUAL_PRIORITY, ge=1, le=1000, description="1 is first.")
 
     def resolved(self) -> CreateTask:
         """Both spellings brought together: what stands in `parameters` by the older habit moves to its place."""
@@ -200,6 +201,9 @@ class ConnectAccount(BaseModel):
 
 def parsed(model: type[Model], given: Any) -> Model:
     """What was sent, as a model. Raises InvalidParameters that names each field."""
+    if not isinstance(given, Mapping):
+        message = "The body is a JSON object."
+        raise InvalidParameters(message, details={"fields": {"body": message}})
     for loc in unstorable(given):
         name = ".".join(map(str, loc)) or "body"
         message = f"'{name}' holds characters or numbers that cannot be kept."
@@ -222,13 +226,12 @@ def moment(text: str | None, name: str, *, last: bool = False) -> datetime | Non
         if len(text) == len("2024-01-01"):
             day = date.fromisoformat(text)
             return datetime.combine(day, time.max if last else time.min, UTC)
-        found = datetime.fromisoformat(
-            text.replace(" ", "+")
-        )  # a '+' of a query that nobody encoded arrives as a blank
-    except ValueError:
+        # A '+' of a query that nobody encoded arrives as a blank.
+        found = datetime.fromisoformat(text.replace(" ", "+"))
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # the year 1 of the east lies before the year 1 of UTC
         message = f"'{name}' is an ISO 8601 date or time, for example 2024-01-01 or 2024-01-01T12:00:00Z."
         raise InvalidParameters(message, details={"fields": {name: message}}) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 def known_platform(catalog: Catalog, name: str | None) -> str | None:
@@ -314,12 +317,6 @@ def _aliases(task: Task) -> dict[str, Any]:
         "duration_ms": duration(task),
         "platform_account_id": task.account_id,
     }
-
-
-def created_view(task: Task, *, live_url: str | None = None) -> dict[str, Any]:
-    """The answer to POST /api/tasks (1.3). A task that waits for approval says so in its progress."""
-    view = task_view(task, live_url=live_url)
-    return view if task.state is not TaskState.PENDING else view | {"state": "pending"}
 
 
 def list_item(task: Task) -> dict[str, Any]:
@@ -434,6 +431,9 @@ def succeeded(data: Any) -> dict[str, Any]:
 def failed(failure: Failure) -> dict[str, Any]:
     """The envelope of an error (1.1): `details` is always there. A fault of our own goes by the documented code (1.9)."""
     error = failure.as_error()
+    field = failure.details.get("field")
+    if isinstance(field, str):  # said in one way, whoever finds the fault
+        error["details"] = {"fields": {field: failure.message}}
     if isinstance(failure, Internal):
         error |= {"code": PlatformError.code, "details": {"cause": failure.code}}
     return {"success": False, "error": error | {"details": error.get("details", {})}}

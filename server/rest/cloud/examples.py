@@ -8,7 +8,13 @@ from typing import Any
 from server.rest.cloud import wire
 
 ID = "0198c6a4-7d1e-7c3a-9d52-6b1f0e2a4c11"
-FILE = "https://webhand.example/files/token"
+
+
+def file(name: str) -> str:
+    """A link to a file."""
+    return f"https://webhand.example/files/{name}?token=..."
+
+
 TASK: Mapping[str, Any] = {
     "id": ID,
     "task": "Report the title of example.com",

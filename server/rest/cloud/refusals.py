@@ -58,9 +58,15 @@ def complaints(failure: InvalidParameters) -> object:
     """The complaints of a failure, also of one that comes from below and names its field in its details."""
     if isinstance(failure, Unprocessable):
         return failure.complaints
+    return [{"loc": where(failure), "msg": failure.message, "type": "value_error"}]
+
+
+def where(failure: InvalidParameters) -> list[str]:
+    """Which part of the request a failure from below is about."""
+    if "header" in failure.details:
+        return ["header", str(failure.details["header"]).lower()]
     field = failure.details.get("field")
-    loc = ["body", field] if isinstance(field, str) else ["body"]
-    return [{"loc": loc, "msg": failure.message, "type": "value_error"}]
+    return ["body", field] if isinstance(field, str) else ["body"]
 
 
 async def refuse_http(_request: Request, error: Exception) -> Response:
@@ -70,6 +76,6 @@ async def refuse_http(_request: Request, error: Exception) -> Response:
 
 
 async def refuse_defect(_request: Request, error: Exception) -> Response:
-    """A defect of ours: logged with its traceback, shown without."""
+    """A defect of ours: logged with its traceback, shown without. The server closes the connection of such a request, and says so."""
     _log.error("request.broke", exc_info=error)
-    return JSONResponse({"detail": Internal().message}, 500)
+    return JSONResponse({"detail": Internal().message}, 500, {"Connection": "close"})

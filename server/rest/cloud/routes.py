@@ -7,12 +7,13 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.types import ExceptionHandler
 
 from server.profiles import ProfileNotFound
 from server.rest.cloud import balance, examples, media, profiles, run, schedules, search, tasks, uploads, user, wire
 from server.rest.cloud.refusals import refuse, refuse_defect, refuse_http
-from server.rest.endpoint import Endpoint, Handler, Method, routes
+from server.rest.endpoint import Endpoint, Handler, Method, Slashless, routes
 from server.schedules import ScheduleNotFound
 from tools.errors import Conflict, Failure, TaskNotFound
 
@@ -153,7 +154,7 @@ MEDIA = (
         media.get_media,
         "Get a task's recordings",
         media.Recordings,
-        {"recordings": [f"{examples.FILE}/{examples.ID}.mp4"]},
+        {"recordings": [examples.file(f"{examples.ID}.mp4")]},
         errors=(TaskNotFound,),
     ),
     endpoint(
@@ -163,7 +164,7 @@ MEDIA = (
         media.get_screenshots,
         "Get a task's screenshots",
         media.Screenshots,
-        {"screenshots": [f"{examples.FILE}/{examples.ID}-step-1.png"]},
+        {"screenshots": [examples.file(f"{examples.ID}-step-1.png")]},
         errors=(TaskNotFound,),
     ),
     endpoint(
@@ -173,7 +174,7 @@ MEDIA = (
         media.get_gif,
         "Get a task's animation",
         media.Animation,
-        {"gif": f"{examples.FILE}/{examples.ID}.gif"},
+        {"gif": examples.file(f"{examples.ID}.gif")},
         errors=(TaskNotFound,),
     ),
     endpoint(
@@ -183,7 +184,7 @@ MEDIA = (
         media.get_output_file,
         "Get an output file",
         media.Download,
-        {"download_url": f"{examples.FILE}/report.csv"},
+        {"download_url": examples.file("report.csv")},
         errors=(TaskNotFound, media.OutputFileNotFound),
     ),
     endpoint(
@@ -193,7 +194,7 @@ MEDIA = (
         uploads.presign,
         "Get a URL to upload a file to",
         uploads.UploadUrl,
-        {"upload_url": "https://webhand.example/files/upload/token"},
+        {"upload_url": "https://webhand.example/uploads/orders.csv?token=..."},
         body=uploads.PresignedUrl,
         sent={"file_name": "orders.csv", "content_type": "text/csv"},
         errors=(Conflict,),
@@ -367,4 +368,4 @@ def cloud_app(*more: tuple[Endpoint, ...]) -> Starlette:
     """The dialect as an app to be mounted at /api/v1. `more`: endpoints of other modules of the dialect."""
     handlers: dict[Any, ExceptionHandler] = {Failure: refuse, HTTPException: refuse_http, Exception: refuse_defect}
     endpoints = [*ENDPOINTS, *(one for group in more for one in group)]
-    return Starlette(routes=routes(endpoints), exception_handlers=handlers)
+    return Starlette(routes=routes(endpoints), middleware=[Middleware(Slashless)], exception_handlers=handlers)

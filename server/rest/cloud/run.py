@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
@@ -247,23 +247,29 @@ async def run_task(request: Request) -> Response:
     """POST /run-task (3.2)."""
     state, caller = reach(request), caller_of(request)
     body = await body_of(request, RunTask)
-    await check_balance(state, caller)
-    ready = await prepared(state, caller, body, body.browser_profile_id or None)
     new = NewTask(
         dialect="cloud",
         platform="browser",
         tool="runTask",
         parameters={"task": body.task},
-        options=ready.options,
-        timeout_ms=ready.timeout_ms,
-        most_timeout_ms=ready.timeout_ms,
         secrets=body.secrets,
         labels=body.metadata,
-        profile_id=ready.profile_id,
         share=body.wanted("enable_public_share"),
         idempotency_key=request.headers.get("idempotency-key"),
         request=sent(request),
         trace=trace_of(request),
     )
-    created = await state["tasks"].create(caller, new)
+
+    async def complete(asked: NewTask) -> NewTask:
+        await check_balance(state, caller)
+        ready = await prepared(state, caller, body, body.browser_profile_id or None)
+        return replace(
+            asked,
+            options=ready.options,
+            timeout_ms=ready.timeout_ms,
+            most_timeout_ms=ready.timeout_ms,
+            profile_id=ready.profile_id,
+        )
+
+    created = await state["tasks"].create(caller, new, complete)
     return JSONResponse(Created(id=created.task.id).model_dump())

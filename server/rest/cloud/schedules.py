@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -21,7 +21,29 @@ from server.state import State, reach
 from server.timing import MAX_INTERVAL, Timing
 from storage.tables import Schedule, now
 
-When = Annotated[AwareDatetime, BeforeValidator(assumed_utc)]
+_YEARS = range(1970, 9000)
+"""In which a schedule may start: there is room for its due moments on both sides."""
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC. Raises ValueError where it is none there."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        message = "is no date in UTC"
+        raise ValueError(message) from None
+
+
+def a_start(moment: datetime) -> datetime:
+    """A moment that a schedule may start at. Raises ValueError."""
+    if moment.year not in _YEARS:
+        message = f"must lie in the years {_YEARS[0]} to {_YEARS[-1]}"
+        raise ValueError(message)
+    return moment
+
+
+When = Annotated[AwareDatetime, BeforeValidator(assumed_utc), AfterValidator(in_utc)]
+Start = Annotated[When, AfterValidator(a_start)]
 Minutes = Annotated[int, Field(ge=1, le=MAX_INTERVAL)]
 Cron = Annotated[str, Field(min_length=1, max_length=100)]
 _YEAR = timedelta(days=365)
@@ -45,7 +67,7 @@ class CreateSchedule(RunOptions):
     cron_expression: Cron | None = Field(
         None, description="Needed for `cron`: five fields, in UTC.", examples=["0 9 * * 1-5"]
     )
-    start_at: When | None = Field(None, description="The first moment; null: now.")
+    start_at: Start | None = Field(None, description="The first moment; null: now.")
     end_at: When | None = Field(None, description="The last moment; null: a year from now.")
 
 
@@ -56,7 +78,7 @@ class ChangeSchedule(RunOptions):
     schedule_type: Literal["interval", "cron"] | None = None
     interval_minutes: Minutes | None = None
     cron_expression: Cron | None = None
-    start_at: When | None = None
+    start_at: Start | None = None
     end_at: When | None = None
     is_active: bool | None = None
 
@@ -94,6 +116,10 @@ async def create_schedule(request: Request) -> Response:
     """POST /scheduled-task."""
     state, caller = reach(request), caller_of(request)
     body = await body_of(request, CreateSchedule)
+    key = request.headers.get("idempotency-key")
+    known = await state["schedules"].answered(caller, key, sent(request))
+    if known is not None:  # before anything that may have changed since
+        return JSONResponse(Created(id=known.id).model_dump())
     await check_balance(state, caller)
     ready = await prepared(state, caller, body)
     start = body.start_at or now()
@@ -113,7 +139,7 @@ async def create_schedule(request: Request) -> Response:
         secrets=body.secrets,
         labels=body.metadata,
     )
-    schedule = await state["schedules"].create(caller, new, request.headers.get("idempotency-key"), sent(request))
+    schedule = await state["schedules"].create(caller, new, key, sent(request))
     return JSONResponse(Created(id=schedule.id).model_dump())
 
 

@@ -16,7 +16,7 @@ from server.rest.cloud.wire import View
 from server.rest.endpoint import caller_of
 from server.state import reach
 from storage.artifacts import new_artifact
-from storage.tasks import IdempotencyClash
+from storage.idempotency import IdempotencyClash
 from tools.errors import Conflict, IdempotencyReused
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"

@@ -104,6 +104,8 @@ async def test_a_defect_is_a_500_that_tells_nothing(tmp_path: Path) -> None:
         answer = await client.get("/browser-profiles")
         assert answer.status_code == 500
         assert "inside Webhand" in detail(answer)
+        assert answer.headers["connection"] == "close", "as it is: the next request needs another one"
+        assert (await client.get("/ping")).status_code == 200
 
 
 def test_every_failure_has_a_status() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
@@ -38,15 +38,22 @@ def image_of(answer: httpx.Response) -> Image.Image:
 
 def subject(stage: Stage, url: str | None) -> str:
     """Which file a link names."""
-    signed = stage.house.signer.verify(FILE, str(urlsplit(url or "").path).split("/")[2])
+    signed = stage.house.signer.verify(FILE, token_of(url or ""))
     assert signed is not None
     return signed.subject
 
 
+def token_of(url: str) -> str:
+    """What a link proves itself with: a presigned URL carries that in its query (contract 3.7)."""
+    (token,) = parse_qs(urlsplit(url).query)["token"]
+    return token
+
+
 async def test_screenshots_are_pngs_that_need_no_key(client: httpx.AsyncClient, anyone: httpx.AsyncClient) -> None:
     task_id = await ran(client)
-    urls = (await client.get(f"/task/{task_id}/screenshots")).json()["screenshots"]
-    assert [url.rpartition("/")[2] for url in urls] == [f"{task_id}-step-1.png", f"{task_id}-step-2.png"]
+    urls: list[str] = (await client.get(f"/task/{task_id}/screenshots")).json()["screenshots"]
+    names = [f"/files/{task_id}-step-1.png", f"/files/{task_id}-step-2.png"]
+    assert [urlsplit(url).path for url in urls] == names
     for url, colour in zip(urls, ((254, 0, 0), (0, 0, 254)), strict=True):
         answer = await anyone.get(url)
         assert answer.headers["content-type"] == "image/png"
@@ -58,10 +65,12 @@ async def test_screenshots_are_pngs_that_need_no_key(client: httpx.AsyncClient, 
 
 async def test_a_screenshot_is_also_there_as_it_was_taken(client: httpx.AsyncClient, anyone: httpx.AsyncClient) -> None:
     url = (await client.get(f"/task/{await ran(client)}/screenshots")).json()["screenshots"][0]
-    plain = await anyone.get(url.rpartition("/")[0])
+    taken = url.replace(".png?", ".jpg?")
+    plain = await anyone.get(taken)
     assert plain.headers["content-type"] == "image/jpeg"
+    assert "-step-1.jpg" in plain.headers["content-disposition"]
     assert plain.content == picture("red")
-    part = await anyone.get(url.rpartition("/")[0], headers={"Range": "bytes=0-9"})
+    part = await anyone.get(taken, headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.content) == (206, picture("red")[:10])
 
 
@@ -144,7 +153,7 @@ async def test_a_token_is_good_for_one_file_until_it_expires(
     stage: Stage, client: httpx.AsyncClient, anyone: httpx.AsyncClient
 ) -> None:
     url: str = (await client.get(f"/task/{await ran(client)}/screenshots")).json()["screenshots"][0]
-    token = urlsplit(url).path.split("/")[2]
+    token = token_of(url)
     payload, _, signature = token.partition(".")
     signed = stage.house.signer.verify(FILE, token)
     assert signed is not None
@@ -162,16 +171,17 @@ async def test_a_token_is_good_for_one_file_until_it_expires(
         "x",
     )
     for token in (*wrong, "%00", "é", "a.b.c"):
-        answer = await anyone.get(f"/files/{token}/x.png")
+        answer = await anyone.get(f"/files/x.png?token={token}")
         assert (answer.status_code, list(answer.json())) == (403, ["detail"]), token
     gone = stage.house.signer.sign(FILE, "file_gone", expires=lasting(60))
-    assert (await anyone.get(f"/files/{gone}/x.png")).status_code == 404
+    assert (await anyone.get(f"/files/x.png?token={gone}")).status_code == 404
+    assert (await anyone.get("/files/x.png")).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["..%2f..%2fvault.key", "%2e%2e/%2e%2e/vault.key", "/etc/passwd", "x%00.png", "a/b/c"])
 async def test_the_name_in_a_url_leads_nowhere(client: httpx.AsyncClient, anyone: httpx.AsyncClient, path: str) -> None:
     url = (await client.get(f"/task/{await ran(client)}/output-file/report.csv")).json()["download_url"]
-    answer = await anyone.get(f"{url.rpartition('/')[0]}/{path}")
+    answer = await anyone.get(f"/files/{path}?token={token_of(url)}")
     assert (answer.status_code, answer.content) == (200, b"a,b\n1,2\n")
 
 

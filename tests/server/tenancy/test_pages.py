@@ -84,18 +84,19 @@ async def test_without_a_login_every_page_leads_to_the_login(two: Two) -> None:
 async def test_a_link_leads_to_what_it_was_made_for_and_nowhere_else(two: Two) -> None:
     stage = two.stage
     live = stage.house.links.live(await stage.task(two.alice.tasks[1]))
-    tokens = [link.removeprefix(stage.origin).split("/") for link in (*two.alice.links, live)]
+    tokens = [re.split("[/?=]", link.removeprefix(stage.origin)) for link in (*two.alice.links, live)]
     before = await rows(stage, ALICE)
     async with browser(two, None) as anyone:
         for parts in tokens:
             token = max(parts, key=len)
             wrong = [f"{token.partition('.')[0]}.{TAMPERED}", token[:-4] + "AAAA"]
             # A token of one purpose is none of another.
-            for kind in ("files", "files/upload", "share", "live", "sign-in"):
-                wrong_here = wrong if f"/{kind}/{token}" in "/".join(parts) else [*wrong, token]
+            for kind in ("files", "uploads", "share", "live", "sign-in"):
+                wrong_here = wrong if kind in parts else [*wrong, token]
                 for other in wrong_here:
-                    method = "PUT" if kind == "files/upload" else "GET"
-                    answer = await anyone.request(method, f"/{kind}/{other}")
+                    method = "PUT" if kind == "uploads" else "GET"
+                    path = f"/{kind}/x?token={other}" if kind in {"files", "uploads"} else f"/{kind}/{other}"
+                    answer = await anyone.request(method, path)
                     assert answer.status_code in {403, 404}, f"{kind} {other} {answer.status_code}"
         for path in ("state", "files", "vnc"):
             method = {"state": "GET", "files": "PUT", "vnc": "POST"}[path]

@@ -24,9 +24,8 @@ pytestmark = pytest.mark.anyio
 PUBLIC = {"platforms"}
 """What is named by an id and is everybody's."""
 PAGES = {
-    "/files/upload/{token}",
-    "/files/{token}",
-    "/files/{token}/{name:path}",
+    "/files/{name:path}",
+    "/uploads/{name:path}",
     "/share/{token}",
     "/share/{token}/{picture}",
     "/live/{token}",
