@@ -8,6 +8,7 @@ own modules (this one, `model`, `actions`) import browser_use.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
@@ -30,6 +31,7 @@ from browser_use.browser.views import BrowserStateSummary
 from browser_use.browser.watchdogs.aboutblank_watchdog import AboutBlankWatchdog
 from browser_use.browser.watchdogs.popups_watchdog import PopupsWatchdog
 from cdp_use.cdp.page.events import JavascriptDialogOpeningEvent
+from websockets import WebSocketException
 
 from agent.full.actions import GuardedTools
 from agent.full.channel import Channel, LogLines
@@ -47,6 +49,7 @@ sys.modules.setdefault(stand_in.__name__, stand_in)
 LONGEST_TEXT = 4000
 """Characters of an action's or result's text that a step keeps."""
 STEP_SECONDS = 180
+TITLE_SECONDS = 1.0
 DIALOGS_TOLD, DIALOG_CHARS = 10, 500
 """How many of a page's last dialogs the agent is told, and how much of each."""
 
@@ -117,6 +120,7 @@ async def connect(prepare: Prepare) -> BrowserSession:
         keep_alive=True,
         enable_default_extensions=False,
         captcha_solver=False,
+        permissions=[],  # it would let every page read the clipboard
         auto_download_pdfs=False,  # it would fetch every attachment a second time, next to the browser's own download
         downloads_path=folder / "downloads",
         user_data_dir=None,
@@ -201,7 +205,18 @@ class Run:
 
     async def on_thought(self, state: BrowserStateSummary, output: AgentOutput, number: int) -> None:
         """Keeps what the agent saw and wants, until its actions have results."""
+        state.title = await self.title() or state.title
         self.seen = state, output
+
+    async def title(self) -> str:
+        """The page's title as Chromium has it: browser-use's own is often still the address. Empty where it is not known."""
+        target = self.session.agent_focus_target_id
+        with contextlib.suppress(RuntimeError, ValueError, OSError, TimeoutError, WebSocketException):
+            tab = await self.session.get_or_create_cdp_session(target, focus=False)
+            async with asyncio.timeout(TITLE_SECONDS):
+                found = await tab.cdp_client.send.Target.getTargetInfo(params={"targetId": tab.target_id})
+                return found["targetInfo"]["title"]
+        return ""
 
     async def after_step(self, agent: Agent[Any, Any]) -> None:
         """Reports the step; ends the run when it is over."""

@@ -40,6 +40,7 @@ async def test_each_round_is_a_step_with_all_that_is_known_of_it(stage: Stage, d
     assert "Typed" in second.results[0]["text"]
     assert "Scrolled" in second.results[1]["text"]
     assert second.url == f"{stage.url}/write"
+    assert [step.title for step in desk.steps] == ["Board", "Write", "Write"]
     assert third.results == [{"text": "Fine", "done": True}]
     for step in desk.steps:
         assert step.screenshot is not None
