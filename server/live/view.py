@@ -83,9 +83,11 @@ class Live:
         ]
 
     async def close(self) -> None:
-        """Ends every room and the raw port."""
+        """Ends every room, the raw port, and what is passed on."""
         await self.vnc.close()
         await self.rooms.close()
+        if self._relay is not None:
+            await self._relay.close()
 
     async def page(self, request: Request) -> Response:
         """The page. It learns everything else from its news; where the link is no good, it says so itself."""
