@@ -12,7 +12,7 @@ RUN /venv/bin/uv pip install --no-cache --python /venv/bin/python --no-deps --no
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates chromium fonts-noto-cjk python3 tini \
+    && apt-get install --yes --no-install-recommends ca-certificates chromium fonts-noto-cjk libatomic1 python3 tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 webhand \
     && install --directory --owner webhand --mode 0700 /data

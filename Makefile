@@ -47,7 +47,7 @@ clean: ## Remove what these targets made
 	rm -rf $(VENV) dist build .pytest_cache .ruff_cache .hypothesis server/static
 
 chromium: $(VENV)/.ready
-	@$(BIN)/python -c "from agent.installed import *; from server.settings import *; find_chromium(read_settings().chromium) or install_chromium()"
+	@$(BIN)/python -m agent.installed $(WEBHAND_CHROMIUM)
 
 $(UV): requirements/bootstrap.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""Finding an installed Chromium, and installing one."""
+"""Finding an installed Chromium, and installing one; and the driver that plays in it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from pathlib import Path
 import platformdirs
 
 from tools.errors import BrowserFailed
+
+DRIVER_TROUBLE = (
+    "The driver that plays in the browser does not start: install the library libatomic"
+    " (on Debian as root: apt-get install libatomic1), then run 'webhand doctor'"
+)
 
 
 def find_chromium(wished: Path | None) -> Path | None:
@@ -58,15 +63,41 @@ def install_chromium() -> Path:
     """
     if run(sys.executable, "-m", "playwright", "install", "chromium") and (found := downloaded()):
         return found[0]
-    apt = shutil.which("apt-get")
-    if apt and is_root() and run(apt, "update") and run(apt, "install", "-y", "--no-install-recommends", "chromium"):
-        found = find_chromium(None)
-        if found:
-            return found
+    if install_package("chromium") and (path := find_chromium(None)):
+        return path
     raise BrowserFailed(
         "No Chromium could be installed: install Google Chrome or Chromium yourself"
         " (on Debian as root: apt-get install chromium), or set WEBHAND_CHROMIUM to one"
     )
+
+
+def make_ready(wished: Path | None) -> Path:
+    """The Chromium to use, installed where there is none, and a driver that starts. Raises BrowserFailed."""
+    install_driver()
+    return find_chromium(wished) or install_chromium()
+
+
+def install_driver() -> None:
+    """Sees that Playwright's driver starts; as root on Debian gives it the library that a bare system lacks.
+
+    Raises BrowserFailed with one sentence that says what to do.
+    """
+    if not driver_starts() and not (install_package("libatomic1") and driver_starts()):
+        raise BrowserFailed(DRIVER_TROUBLE)
+
+
+def driver_starts() -> bool:
+    """Whether the Node.js that comes with Playwright runs here."""
+    asked = (sys.executable, "-m", "playwright", "--version")
+    return subprocess.run(asked, check=False, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0  # noqa: S603  # as below
+
+
+def install_package(name: str) -> bool:
+    """Installs one of Debian's packages, as root on Debian; whether it is there now."""
+    apt = shutil.which("apt-get")
+    if apt is None or not is_root():
+        return False
+    return run(apt, "update") and run(apt, "install", "-y", "--no-install-recommends", name)
 
 
 def run(*command: str) -> bool:
@@ -82,3 +113,15 @@ def run(*command: str) -> bool:
 def is_root() -> bool:
     """Whether this process runs as root, where Chromium's sandbox cannot work."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def main() -> None:
+    """`python -m agent.installed [CHROMIUM]`: makes browsers ready at set-up, or ends with what to do."""
+    try:
+        make_ready(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    except BrowserFailed as error:
+        sys.exit(error.message)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Playwright, async_playwright
+from playwright.async_api import Playwright
 
+from agent.driver import start_driver
 from agent.engine import Assignment, Desk, EngineName, Outcome
 from agent.full.brief import Brief
 from agent.full.nursery import Nursery
@@ -73,7 +74,7 @@ class FullEngine:
         """Playwright, started when it is first needed."""
         async with self.starting:
             if self.playwright is None:
-                self.playwright = await async_playwright().start()
+                self.playwright = await start_driver()
         return self.playwright
 
     async def close(self) -> None:

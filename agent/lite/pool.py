@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import psutil
-from playwright.async_api import Browser, Playwright, async_playwright
+from playwright.async_api import Browser, Playwright
 from playwright.async_api import Error as PlaywrightError
 
 from agent.chromium import Chromium
+from agent.driver import start_driver
 from agent.wall import FLAGS
 from tools.errors import BrowserFailed
 
@@ -156,7 +157,7 @@ class SharedChromium:
             with contextlib.suppress(PlaywrightError, TimeoutError):
                 return await connect(self._playwright, cdp_url)
             await stop(self._playwright)
-        self._playwright = await async_playwright().start()
+        self._playwright = await start_driver()
         try:
             return await connect(self._playwright, cdp_url)
         except TimeoutError:

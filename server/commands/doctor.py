@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import stat
@@ -17,7 +18,7 @@ import httpx
 import typer
 
 from agent.chromium import Chromium
-from agent.installed import find_chromium, install_chromium
+from agent.installed import DRIVER_TROUBLE, driver_starts, find_chromium, install_chromium, install_driver
 from server import npm
 from server.commands.local import out, print_json
 from server.settings import Settings
@@ -46,6 +47,7 @@ async def examine(settings: Settings, *, fix: bool) -> list[Finding]:
         look_at_data,
         look_at_vault,
         look_at_database,
+        look_at_driver,
         look_at_chromium,
         look_at_viewer,
         look_at_model,
@@ -96,8 +98,8 @@ async def look_at_database(settings: Settings, _fix: bool) -> Finding:
 
 async def look_at_chromium(settings: Settings, fix: bool) -> Finding:
     """Chromium: found, and able to start."""
-    path = find_chromium(settings.chromium)
     try:
+        path = find_chromium(settings.chromium)
         if path is None and fix:
             path = await asyncio.to_thread(install_chromium)
         if path is None:
@@ -110,6 +112,16 @@ async def look_at_chromium(settings: Settings, fix: bool) -> Finding:
     except BrowserFailed as error:
         return Finding("Chromium", "missing", error.message)
     return Finding("Chromium", "ok", f"{path} starts")
+
+
+async def look_at_driver(_settings: Settings, fix: bool) -> Finding:
+    """Playwright's driver, which plays in the browser."""
+    if fix:
+        with contextlib.suppress(BrowserFailed):  # said below
+            await asyncio.to_thread(install_driver)
+    if not await asyncio.to_thread(driver_starts):
+        return Finding("Driver", "missing", f"{DRIVER_TROUBLE}.")
+    return Finding("Driver", "ok", "Playwright's driver starts")
 
 
 async def look_at_viewer(_settings: Settings, fix: bool) -> Finding:

@@ -198,6 +198,14 @@ def test_where_nothing_can_be_installed_one_sentence_says_what_to_do(
         install_chromium()
 
 
+def test_where_the_driver_cannot_run_one_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert installed.driver_starts()
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/bin/false")
+    monkeypatch.setattr(installed, "is_root", lambda: False)
+    with pytest.raises(BrowserFailed, match="libatomic1"):
+        installed.make_ready(None)
+
+
 def test_features_that_are_off_are_joined_because_chromium_heeds_only_the_last_list() -> None:
     assert merged(["--a", "--disable-features=X,Y", "--b", "--disable-features=Y,Z"]) == [
         "--a",

@@ -41,6 +41,14 @@ async def pool(chromium_path: Path, tmp_path: Path) -> AsyncGenerator[SharedChro
     assert entries(tmp_path / "run") == []
 
 
+async def test_a_driver_that_cannot_run_is_said_and_leaves_no_browser(
+    pool: SharedChromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/bin/false")
+    with pytest.raises(BrowserFailed, match="libatomic1"):
+        await pool.warm()
+
+
 async def works(warm: Warm) -> bool:
     context = await warm.browser.new_context()
     await (await context.new_page()).goto("data:text/html,<title>here</title>")
