@@ -171,7 +171,7 @@ class Chromium:
         """Why it ended, as far as it said so."""
         said = (self.folder / "stderr.log").read_text(errors="replace")
         if "sandbox" in said and "namespace" in said:
-            return "Chromium found no usable sandbox: allow user namespaces on this host, or switch its sandbox off"
+            return "Chromium found no usable sandbox: allow user namespaces on this host, or set WEBHAND_SANDBOX=off"
         line = next((line for line in reversed(said.splitlines()) if line.strip()), "")
         return f"Chromium ended at once with code {self._process.returncode}: {line[-300:]}".rstrip(": ")
 
