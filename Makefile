@@ -20,8 +20,8 @@ demo: $(VENV)/.ready chromium ## Set everything up and run the main job on the p
 serve: $(VENV)/.ready chromium ## Serve REST, MCP, live views and pages
 	@$(BIN)/webhand serve
 
-test: $(VENV)/.ready-dev chromium ## Set everything up and pass the tests, three files at a time: most of them wait for browsers
-	$(BIN)/pytest -n 3
+test: $(VENV)/.ready-dev chromium ## Set everything up and pass the tests, two files at a time
+	$(BIN)/pytest -n 2
 
 check: $(VENV)/.ready-dev ## Lint, types, import contracts, fresh documents, wheel contents
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -54,7 +55,7 @@ async def stage(driven: tuple[Chromium, Browser], tmp_path_factory: pytest.TempP
 
 async def recording(client: httpx.AsyncClient, task_id: str) -> bytes:
     (url,) = (await client.get(f"/task/{task_id}/media")).json()["recordings"]
-    assert url.endswith(f"/{task_id}.mp4")
+    assert urlsplit(str(url)).path.endswith(f"/{task_id}.mp4")
     async with httpx.AsyncClient(trust_env=False) as keyless:
         answer = await keyless.get(url)
     assert answer.headers["content-type"] == "video/mp4"
