@@ -21,6 +21,7 @@ from typing import Any
 import httpx2
 import mcp_types as types
 import psutil
+import structlog
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.lowlevel.server import Server
@@ -184,4 +185,5 @@ async def starts() -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is the table's
     asyncio.run(main())
