@@ -227,7 +227,7 @@ def report(figures: Figures) -> str:
         ours, plain = figures[what, "live"], figures[what, "plain"]
         for label, of in [("", statistics.median), *([(" (p90)", ninetieth)] if what.endswith("ms") else [])]:
             one, other = of(ours), of(plain)
-            ratio = f"{one / other:.2f}" if other > 0.05 else "-"
+            ratio = f"{one / other:.2f}" if one > 0 and other > 0.05 else "-"  # less memory with a viewer more is noise
             lines.append(f"| {what}{label} | {one:.1f} | {other:.1f} | {ratio} |")
     return "\n".join(lines)
 

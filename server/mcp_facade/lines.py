@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 Message = dict[str, Any]
 
@@ -55,7 +55,7 @@ def parsed(text: str) -> Message:
         message: Any = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return message if isinstance(message, dict) else {}  # pyright: ignore[reportUnknownVariableType]  # any JSON object
+    return cast("Message", message) if isinstance(message, dict) else {}
 
 
 def _read_some(handle: int) -> bytes:
