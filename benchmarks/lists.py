@@ -30,7 +30,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from benchmarks.server import bare_server, p50, p99
-from server.app import House, build_app
+from server.app import build_app
+from server.house import House
 from server.logs import set_up_logging
 from server.practice.site import Server
 from server.settings import read_settings

@@ -32,7 +32,7 @@ from starlette.routing import Route
 
 from agent.chromium import Chromium
 from agent.installed import find_chromium
-from server.app import PRACTICE, House
+from server.house import PRACTICE, House
 from server.logs import set_up_logging
 from server.practice.site import Server
 from server.serving import serving
@@ -231,7 +231,7 @@ async def starts() -> list[str]:
         for number in range(ROUNDS):
             await post_by_task(client, f"start {number}")
         caller = await house.verifier.verify(client.headers["authorization"].partition(" ")[2])
-        from storage.tasks import TaskFilter
+        from storage.filters import TaskFilter
 
         rows, _ = await house.tasks.list(caller, TaskFilter(), limit=ROUNDS)
         waits = [(task.started_at - task.created_at).total_seconds() * 1000 for task in rows if task.started_at]

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from agent.engine import Assignment, Login, Options, Reason, StepReport, Window
 from agent.lite.inspector import Inspection, Seen
 from agent.orders import login_of
-from server.app import PRACTICE, overridden
 from server.engines import build_lite
+from server.house import PRACTICE, overridden
 from server.practice.site import serve_demo_site
 from server.settings import Settings
 from storage.accounts import AccountStore

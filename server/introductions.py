@@ -12,7 +12,7 @@ import mcp_types as types
 from mcp.shared.message import SessionMessage
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 
-from server.app import House
+from server.house import House
 from server.settings import read_settings
 
 _CLIENT = {"name": "webhand", "version": "1"}

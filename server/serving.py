@@ -17,7 +17,8 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from server.app import PRACTICE, House, build_app, build_worker_app, check_packages, own_version
+from server.app import build_app, build_worker_app
+from server.house import PRACTICE, House, check_packages, own_version
 from server.settings import Settings, SettingWrong
 from server.tracing import set_up_tracing
 

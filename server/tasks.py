@@ -17,11 +17,12 @@ from server.new_task import NewTask, engine_for, preview, timeout_for, validated
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
 from storage.database import Database
+from storage.filters import TaskFilter
 from storage.idempotency import IdempotencyClash
 from storage.ids import mint, mint_uuid
 from storage.states import TaskState
 from storage.tables import Account, Artifact, Idempotency, Step, Task, now
-from storage.tasks import QueueFull, TaskFilter, TaskStore
+from storage.tasks import QueueFull, TaskStore
 from storage.vault import Vault
 from tools.catalog import Catalog
 from tools.errors import (

@@ -11,9 +11,9 @@ from sqlmodel import col
 from storage.artifacts import ArtifactStore
 from storage.database import Database
 from storage.idempotency import IDEMPOTENCY_KEPT
+from storage.rows import touched
 from storage.states import FINAL
 from storage.tables import Artifact, Idempotency, Schedule, Step, Tally, Task, now
-from storage.tasks import touched
 
 _AT_ONCE = 200
 """So many tasks go in one transaction, so that nobody waits long for the write lock."""

@@ -19,9 +19,10 @@ from sqlmodel import col
 
 from storage.changes import QUEUE
 from storage.database import Database, tell
+from storage.rows import end, locked, touched, unpause
 from storage.states import HELD, TaskState
 from storage.tables import Account, Artifact, Step, Task, Worker, now
-from storage.tasks import Outbox, end, locked, touched, unpause
+from storage.tasks import Outbox
 
 Ending = Mapping[str, Any]
 WRITES = ("publish", "engage", "delete")

@@ -13,8 +13,8 @@ from sqlmodel import col
 
 from storage.database import Database
 from storage.idempotency import answer_of, answered
+from storage.rows import touched
 from storage.tables import Idempotency, Schedule, now
-from storage.tasks import touched
 
 
 class Alarm(Protocol):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Protocol
 
-from sqlalchemy import ColumnElement, CursorResult, Select, func, or_, select, true, tuple_, union_all, update
+from sqlalchemy import func, or_, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
 from storage.changes import QUEUE
 from storage.database import Database, tell
+from storage.filters import NEWEST, TaskFilter, matching, page_of
 from storage.idempotency import answer_of, answered
+from storage.rows import end, locked, unpause
 from storage.states import OPEN, TaskState
 from storage.tables import Idempotency, Step, Tally, Task, Worker, now
 
@@ -28,68 +29,6 @@ class Outbox(Protocol):
     async def happened(self, session: AsyncSession, task: Task) -> None:
         """The task's state changed: webhooks may be owed."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class TaskFilter:
-    """Which tasks are meant; what is None does not matter. All of them must hold."""
-
-    platform: str | None = None
-    tool: str | None = None
-    states: frozenset[TaskState] | None = None
-    account_name: str | None = None
-    account_id: str | None = None
-    engine: str | None = None
-    since: datetime | None = None
-    """Created at or after."""
-    until: datetime | None = None
-    """Created before."""
-    schedule_id: str | None = None
-    platforms: frozenset[str] | None = None
-    """One of these."""
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The filter as SQL conditions."""
-        equal = {
-            "platform": self.platform,
-            "tool": self.tool,
-            "account_name": self.account_name,
-            "account_id": self.account_id,
-            "engine": self.engine,
-            "schedule_id": self.schedule_id,
-        }
-        table = SQLModel.metadata.tables["task"]
-        found: list[ColumnElement[bool]] = [
-            table.c[name] == value for name, value in equal.items() if value is not None
-        ]
-        if self.states is not None:
-            found.append(col(Task.state).in_(self.states))
-        if self.platforms is not None:
-            found.append(col(Task.platform).in_(self.platforms))
-        if self.since is not None:
-            found.append(col(Task.created_at) >= self.since)
-        if self.until is not None:
-            found.append(col(Task.created_at) < self.until)
-        return found
-
-    def tallied(self) -> list[ColumnElement[bool]] | None:
-        """The filter as conditions on the tallies; None: it asks for what they do not tell apart, because it changes."""
-        others = (self.states, self.engine, self.since, self.until, self.schedule_id)
-        if any(one is not None for one in others):
-            return None
-        equal = {
-            "platform": self.platform,
-            "tool": self.tool,
-            "account_name": self.account_name,
-            "account_id": self.account_id,
-        }
-        table = SQLModel.metadata.tables["tally"]
-        found: list[ColumnElement[bool]] = [
-            table.c[name] == value for name, value in equal.items() if value is not None
-        ]
-        if self.platforms is not None:
-            found.append(col(Tally.platform).in_(self.platforms))
-        return found
 
 
 class TaskStore:
@@ -192,7 +131,7 @@ class TaskStore:
             # Ids first: an index alone answers a page far down, and only the page's own rows are read.
             ids = (await session.execute(page_of(owner, filters, limit, offset))).scalars().all()
             total = await self._total(session, owner, filters)
-            wanted = select(Task).where(col(Task.id).in_(ids)).order_by(*_NEWEST)
+            wanted = select(Task).where(col(Task.id).in_(ids)).order_by(*NEWEST)
             return (await session.execute(wanted)).scalars().all(), total
 
     @staticmethod
@@ -200,7 +139,7 @@ class TaskStore:
         """How many tasks match: added up from the tallies where they can tell, so that it costs the same however many there are."""
         told = filters.tallied()
         if told is None:
-            counted = select(func.count()).select_from(Task).where(*_matching(owner, filters))
+            counted = select(func.count()).select_from(Task).where(*matching(owner, filters))
         else:
             mine = [col(Tally.owner) == owner] if owner is not None else []
             counted = select(func.coalesce(func.sum(col(Tally.tasks)), 0)).where(*mine, *told)
@@ -347,7 +286,6 @@ class TaskStore:
             tell(session, task.worker_id)
 
 
-_NEWEST = (col(Task.created_at).desc(), col(Task.id).desc())
 _IN_EARNEST = SQLModel.metadata.tables["task"].c.options["dry_run"].as_boolean().is_not(true())
 """What is no dry run."""
 
@@ -358,51 +296,3 @@ _CLOSE = 100
 
 class QueueFull(Exception):
     """As many tasks are pending as may be."""
-
-
-def _matching(owner: str | None, filters: TaskFilter) -> list[ColumnElement[bool]]:
-    mine = [col(Task.owner) == owner] if owner is not None else []
-    return [*mine, *filters.conditions()]
-
-
-def page_of(owner: str | None, filters: TaskFilter, limit: int, offset: int) -> Select[str]:
-    """The ids of one page, newest first."""
-    states = filters.states or frozenset[TaskState]()
-    if len(states) < 2:
-        return select(col(Task.id)).where(*_matching(owner, filters)).order_by(*_NEWEST).limit(limit).offset(offset)
-    # Each state's newest come from its own stretch of the index; as one condition all of them would be sorted.
-    apart = [replace(filters, states=frozenset({state})) for state in sorted(states)]
-    newest = select(col(Task.id), col(Task.created_at)).order_by(*_NEWEST).limit(limit + offset)
-    parts = [newest.where(*_matching(owner, one)).subquery() for one in apart]
-    together = union_all(*(select(part) for part in parts)).subquery()
-    ordered = select(together.c.id).order_by(together.c.created_at.desc(), together.c.id.desc())
-    return ordered.limit(limit).offset(offset)
-
-
-async def locked(session: AsyncSession, task_id: str) -> Task | None:
-    """The row, held until the transaction ends (SQLite's writers hold the whole file anyway)."""
-    return await session.get(Task, task_id, with_for_update=True)
-
-
-def end(task: Task, state: TaskState) -> None:
-    """The part that every ending has in common."""
-    moment = max(now(), task.started_at or task.created_at)  # the clock may have been set back meanwhile
-    if task.state is TaskState.PAUSED and task.paused_at is not None:
-        task.paused_ms += round((moment - task.paused_at).total_seconds() * 1000)
-    task.state, task.finished_at = state, moment
-    task.secrets = None
-    task.pause_wanted = task.cancel_wanted = False
-    task.pause_reason = task.pause_message = None
-    task.paused_at = None
-
-
-def unpause(task: Task, state: TaskState) -> None:
-    """Ends a pause: the time it took does not count against the deadline."""
-    if task.paused_at is not None:
-        task.paused_ms += round((now() - task.paused_at).total_seconds() * 1000)
-    task.state, task.paused_at, task.pause_reason, task.pause_message = state, None, None, None
-
-
-async def touched(session: AsyncSession, statement: Any) -> int:
-    """How many rows an UPDATE or DELETE hit."""
-    return cast("CursorResult[Any]", await session.execute(statement)).rowcount

@@ -20,8 +20,8 @@ from sqlmodel import col
 from storage.database import Database, tell
 from storage.idempotency import answer_of, answered
 from storage.ids import mint
+from storage.rows import touched
 from storage.tables import Delivery, Idempotency, Webhook, now
-from storage.tasks import touched
 
 MOST_TRIES = 30
 """So many attempts of one delivery are kept: more than there are in a day."""

@@ -17,9 +17,9 @@ from mcp_types import CallToolResult
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from agent.installed import find_chromium, install_chromium
-from server.app import PRACTICE, House
 from server.auth import Caller
 from server.commands.local import err, out
+from server.house import PRACTICE, House
 from server.logs import set_up_logging
 from server.serving import serving
 from server.settings import Settings

@@ -46,7 +46,7 @@ def serve(
 
 
 def _greet(house: object) -> None:
-    from server.app import House  # as above
+    from server.house import House  # as above
 
     assert isinstance(house, House)  # noqa: S101  # serve gives nothing else
     err.print(f"Webhand answers at [bold]{house.public_url}[/bold] (MCP at {house.public_url}/mcp).")
@@ -112,7 +112,7 @@ def prune() -> None:
 @app.command()
 def openapi() -> None:
     """Prints the OpenAPI document of everything."""
-    from server.app import own_version  # as above
+    from server.house import own_version  # as above
     from server.rest.apis import everything  # as above
 
     print_json(everything(own_version(), settings().public_url or "http://127.0.0.1:8765"))

@@ -26,9 +26,9 @@ from server.dashboard.views import (
     task_view,
 )
 from server.state import State, reach
+from storage.filters import TaskFilter
 from storage.states import TaskState
 from storage.tables import Task
-from storage.tasks import TaskFilter
 from tools.errors import NotFound
 
 _PER_PAGE = 25

@@ -16,9 +16,9 @@ from server.mcp_facade.results import Json, Results, plain
 from server.mcp_facade.tools import Errand
 from server.mcp_facade.visit import Visit
 from server.tasks import TaskService
+from storage.filters import TaskFilter
 from storage.states import OPEN, TaskState
 from storage.tables import Account, Task, now
-from storage.tasks import TaskFilter
 from tools.catalog import Catalog
 from tools.errors import InvalidParameters, TaskNotFound
 

@@ -13,7 +13,7 @@ from server.accounts import AccountService
 from server.mcp_facade.errands import sites_with_accounts
 from server.mcp_facade.visit import Context, Visit, visit_of
 from server.tasks import TaskService
-from storage.tasks import TaskFilter
+from storage.filters import TaskFilter
 
 _MOST = 100
 """Values that the protocol lets a completion have."""

@@ -15,7 +15,8 @@ import uvicorn
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi import checks as openapi_checks
 
-from server.app import House, build_app
+from server.app import build_app
+from server.house import House
 from server.rest.apis import everything
 from server.settings import read_settings
 

@@ -24,11 +24,12 @@ from server.timing import Timing
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
 from storage.database import Database
+from storage.filters import TaskFilter
 from storage.ids import mint
 from storage.keys import KeyStore
 from storage.schedules import ScheduleStore
 from storage.tables import Schedule, Task, now
-from storage.tasks import TaskFilter, TaskStore
+from storage.tasks import TaskStore
 from storage.vault import Vault
 from tools.catalog import catalog
 

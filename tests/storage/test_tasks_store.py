@@ -12,11 +12,12 @@ from sqlalchemy.dialects import sqlite
 from sqlmodel import col
 
 from storage.database import Database
+from storage.filters import TaskFilter, page_of
 from storage.idempotency import IDEMPOTENCY_KEPT, IdempotencyClash
 from storage.runs import RunStore
 from storage.states import FOLLOWS, TaskState
 from storage.tables import Idempotency, Task, now
-from storage.tasks import QueueFull, TaskFilter, TaskStore, page_of
+from storage.tasks import QueueFull, TaskStore
 
 pytestmark = pytest.mark.anyio
 MakeTask = Callable[..., Task]

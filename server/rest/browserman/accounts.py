@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.door import json_body, sent
-from server.rest.browserman import answers, examples, wire
+from server.rest.browserman import answers, examples, inputs, views
 from server.rest.endpoint import Endpoint, caller_of
 from server.state import reach
 from storage.tables import Account
@@ -33,14 +33,14 @@ class AccountsQuery(BaseModel):
 
 async def list_accounts(request: Request) -> Response:
     """GET /accounts (1.9)."""
-    query = wire.parsed(AccountsQuery, dict(request.query_params))
+    query = inputs.parsed(AccountsQuery, dict(request.query_params))
     rows = await reach(request)["accounts"].list(caller_of(request), platform=query.platform, status=query.status)
-    return _answer({"accounts": [wire.account_view(row) for row in rows], "total": len(rows)})
+    return _answer({"accounts": [views.account_view(row) for row in rows], "total": len(rows)})
 
 
 async def create_account(request: Request) -> Response:
     """POST /accounts; without a login, the answer says where somebody signs in."""
-    body = wire.parsed(wire.CreateAccount, await json_body(request))
+    body = inputs.parsed(inputs.CreateAccount, await json_body(request))
     account = await reach(request)["accounts"].create(
         caller_of(request),
         body.platform,
@@ -58,7 +58,7 @@ async def create_account(request: Request) -> Response:
 
 async def authorize_account(request: Request) -> Response:
     """POST /accounts/oauth/authorize (1.2): where somebody signs the account in; it is made if there is none of that name."""
-    body = wire.parsed(wire.AuthorizeAccount, await json_body(request))
+    body = inputs.parsed(inputs.AuthorizeAccount, await json_body(request))
     accounts, caller = reach(request)["accounts"], caller_of(request)
     site = reach(request)["catalog"].site(body.platform)
     name = body.name or f"my-{site.id}"
@@ -80,7 +80,7 @@ async def delete_account(request: Request) -> Response:
 
 async def connect_account(request: Request) -> Response:
     """POST /accounts/:accountId/connect: a new login, or where somebody signs in."""
-    body = wire.parsed(wire.ConnectAccount, await json_body(request))
+    body = inputs.parsed(inputs.ConnectAccount, await json_body(request))
     accounts, caller = reach(request)["accounts"], caller_of(request)
     if body.cookies is None and body.storage_state is None and body.credentials is None:
         return await _asking(request, await accounts.mine(caller, _id(request)))
@@ -105,18 +105,18 @@ def _id(request: Request) -> str:
 
 
 def _view(request: Request, account: Account) -> dict[str, Any]:
-    return wire.account_view(account, sign_in=reach(request)["sign_ins"].of(account.id))
+    return views.account_view(account, sign_in=reach(request)["sign_ins"].of(account.id))
 
 
 async def _asking(request: Request, account: Account) -> Response:
     """The account, and the page where a person signs it in."""
     sign_ins = reach(request)["sign_ins"]
     url = await sign_ins.begin(caller_of(request), account.id)
-    return _answer(wire.account_view(account, sign_in_url=url, sign_in=sign_ins.of(account.id)))
+    return _answer(views.account_view(account, sign_in_url=url, sign_in=sign_ins.of(account.id)))
 
 
 def _answer(data: Any) -> Response:
-    return JSONResponse(wire.succeeded(data))
+    return JSONResponse(views.succeeded(data))
 
 
 _ACCOUNT = "/accounts/{account_id}"
@@ -143,7 +143,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         description="With cookies, a browser's storage state, or credentials. With none of them the account is `pending`, and "
         "`signInUrl` is a page that works once, for ten minutes, where a person signs in.",
         tag="Accounts",
-        body=wire.CreateAccount,
+        body=inputs.CreateAccount,
         body_examples={"With cookies": examples.CONNECT, "By signing in": examples.SIGN_IN},
         answer=answers.Account,
         examples={"Connected": examples.ACCOUNT, "Somebody must sign in": examples.PENDING_ACCOUNT},
@@ -158,7 +158,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         summary="Sign an account in on a page",
         description="`signInUrl`, also as `authorizationUrl`, is a page that works once, where a person signs in.",
         tag="Accounts",
-        body=wire.AuthorizeAccount,
+        body=inputs.AuthorizeAccount,
         body_examples={"Example": examples.SIGN_IN},
         answer=answers.Account,
         examples={"Somebody must sign in": examples.PENDING_ACCOUNT},
@@ -196,7 +196,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         description="As for a new account: with a login in the body, or (with an empty one) by signing in on the page that the "
         "answer names. Until that is done the account stays as it is.",
         tag="Accounts",
-        body=wire.ConnectAccount,
+        body=inputs.ConnectAccount,
         body_examples={"By signing in": {}},
         answer=answers.Account,
         examples={"Somebody must sign in": examples.PENDING_ACCOUNT},

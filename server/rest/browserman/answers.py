@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from server.rest.browserman.wire import failed
+from server.rest.browserman.views import failed
 from tools.errors import Failure
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2024-01-15T10:30:00Z"])]

@@ -16,7 +16,7 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from server.rest.browserman.javascript import javascript_json
-from server.rest.browserman.wire import STATES, iso, present, progress_of, result_of
+from server.rest.browserman.views import STATES, iso, present, progress_of, result_of
 from server.webhooks import Notices
 from storage.states import TaskState
 from storage.tables import Task

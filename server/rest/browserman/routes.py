@@ -17,7 +17,7 @@ from starlette.types import ExceptionHandler
 from server.door import json_body, sent
 from server.errors import status_of
 from server.new_task import USUAL_PRIORITY, NewTask
-from server.rest.browserman import answers, examples, wire
+from server.rest.browserman import answers, examples, inputs, views
 from server.rest.endpoint import Endpoint, Slashless, caller_of, routes, trace_of
 from server.state import reach
 from storage.tables import Task
@@ -56,12 +56,12 @@ class WaitQuery(BaseModel):
 
 def answer(data: Any, status: int = 200) -> Response:
     """An answer in its envelope."""
-    return JSONResponse(wire.succeeded(data), status)
+    return JSONResponse(views.succeeded(data), status)
 
 
 async def create_task(request: Request) -> Response:
     """POST /tasks (1.3)."""
-    body = wire.parsed(wire.CreateTask, await json_body(request)).resolved()
+    body = inputs.parsed(inputs.CreateTask, await json_body(request)).resolved()
     state = reach(request)
     asked = NewTask(
         dialect="browserman",
@@ -80,12 +80,12 @@ async def create_task(request: Request) -> Response:
         trace=trace_of(request),
     )
     created = await state["tasks"].create(caller_of(request), asked)
-    return answer(wire.task_view(created.task, live_url=live_url(request, created.task)))
+    return answer(views.task_view(created.task, live_url=live_url(request, created.task)))
 
 
 async def get_task(request: Request) -> Response:
     """GET /tasks/:taskId (1.4)."""
-    query = wire.parsed(WaitQuery, dict(request.query_params))
+    query = inputs.parsed(WaitQuery, dict(request.query_params))
     tasks = reach(request)["tasks"]
     task = await tasks.get(caller_of(request), request.path_params["task_id"])
     if query.wait > 0 and not task.state.final:
@@ -101,7 +101,7 @@ async def get_task(request: Request) -> Response:
 async def view(request: Request, task: Task) -> dict[str, Any]:
     """The task as its detail view, with its place in the queue and its live URL."""
     position = await reach(request)["tasks"].position(task)
-    return wire.task_view(task, position=position, live_url=live_url(request, task))
+    return views.task_view(task, position=position, live_url=live_url(request, task))
 
 
 def live_url(request: Request, task: Task) -> str | None:
@@ -112,14 +112,14 @@ def live_url(request: Request, task: Task) -> str | None:
 
 async def list_tasks(request: Request) -> Response:
     """GET /tasks (1.5)."""
-    query = wire.parsed(wire.ListTasks, dict(request.query_params))
+    query = inputs.parsed(inputs.ListTasks, dict(request.query_params))
     state = reach(request)
     rows, total = await state["tasks"].list(
         caller_of(request), query.filter(state["catalog"]), limit=query.limit, offset=query.offset
     )
     return answer(
         {
-            "tasks": [wire.list_item(row) for row in rows],
+            "tasks": [views.list_item(row) for row in rows],
             "total": total,
             "limit": query.limit,
             "offset": query.offset,
@@ -131,7 +131,7 @@ async def list_tasks(request: Request) -> Response:
 async def cancel_task(request: Request) -> Response:
     """DELETE /tasks/:taskId (1.6)."""
     task = await reach(request)["tasks"].cancel(caller_of(request), request.path_params["task_id"])
-    return answer(wire.cancelled_view(task))
+    return answer(views.cancelled_view(task))
 
 
 def steering(verb: str) -> Any:
@@ -147,12 +147,12 @@ def steering(verb: str) -> Any:
 async def list_platforms(request: Request) -> Response:
     """GET /platforms (1.9)."""
     catalog = reach(request)["catalog"]
-    return answer({"platforms": [wire.platform_view(catalog, name) for name in catalog.sites]})
+    return answer({"platforms": [views.platform_view(catalog, name) for name in catalog.sites]})
 
 
 async def get_platform(request: Request) -> Response:
     """GET /platforms/:platformId (1.9)."""
-    return answer(wire.platform_detail(reach(request)["catalog"], request.path_params["platform_id"]))
+    return answer(views.platform_detail(reach(request)["catalog"], request.path_params["platform_id"]))
 
 
 _TASK = "/tasks/{task_id}"
@@ -166,7 +166,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         scope="write",
         summary="Create a task",
         tag="Tasks",
-        body=wire.CreateTask,
+        body=inputs.CreateTask,
         body_examples={
             "A tweet": {
                 "platform": "twitter",
@@ -188,7 +188,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         scope="read",
         summary="List tasks",
         tag="Tasks",
-        query=wire.ListTasks,
+        query=inputs.ListTasks,
         answer=answers.TaskList,
         examples={"One": examples.LISTED},
     ),
@@ -258,7 +258,7 @@ async def refuse(_request: Request, failure: Exception) -> Response:
     status = status_of(failure)
     if status == 401:  # RFC 9110
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(wire.failed(failure), status, headers)
+    return JSONResponse(views.failed(failure), status, headers)
 
 
 async def refuse_http(request: Request, error: Exception) -> Response:

@@ -17,7 +17,8 @@ from typing_extensions import TypedDict
 from server.door import json_body, sent
 from server.rest.browserman import answers
 from server.rest.browserman.events import EVENTS
-from server.rest.browserman.wire import Limit, iso, parsed, present, succeeded
+from server.rest.browserman.inputs import Limit, parsed
+from server.rest.browserman.views import iso, present, succeeded
 from server.rest.endpoint import Endpoint, caller_of
 from server.state import reach
 from server.webhooks import NewWebhook, WebhookDialect

@@ -16,9 +16,9 @@ from server.rest.cloud.parsing import missing, named, query_of
 from server.rest.endpoint import caller_of
 from server.state import State, reach
 from server.storable import storable
+from storage.filters import TaskFilter
 from storage.states import TaskState
 from storage.tables import Task
-from storage.tasks import TaskFilter
 from tools.errors import Conflict, NotCancellable
 
 MAX_WAIT = 60

@@ -19,7 +19,8 @@ from starlette.types import Receive, Scope, Send
 from agent.engine import Assignment, Desk, EngineName, NewFile, Outcome, StepReport
 from agent.orders import Orders
 from agent.worker import Worker, WorkerSettings
-from server.app import House, build_app
+from server.app import build_app
+from server.house import House
 from server.settings import read_settings
 from server.share import SHARE_ROUTES
 from server.state import State

@@ -12,8 +12,8 @@ import pytest
 from server.auth import Caller
 from server.mcp_facade.next import AFTER
 from server.mcp_facade.results import LARGEST, capped, dumped
+from storage.filters import TaskFilter
 from storage.states import OPEN, TaskState
-from storage.tasks import TaskFilter
 from tests.server.mcp.client import Raw, connected, text_of, told
 from tests.server.mcp.house import House
 from tools.errors import every_failure

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from server.app import own_version
+from server.house import own_version
 from server.introductions import take_down
 from server.mcp_facade.introduction import answer
 

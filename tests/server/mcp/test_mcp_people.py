@@ -11,8 +11,8 @@ from mcp.client.session import ClientRequestContext
 
 from server.auth import Caller
 from server.signing import TOKEN
+from storage.filters import TaskFilter
 from storage.states import TaskState
-from storage.tasks import TaskFilter
 from tests.server.mcp.client import Raw, connected, text_of, told
 from tests.server.mcp.house import House
 

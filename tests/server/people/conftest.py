@@ -8,8 +8,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from agent.installed import find_chromium
-from server.app import House
 from server.auth import Caller
+from server.house import House
 from server.serving import serving
 from server.settings import read_settings
 from tests.person import FLAGS

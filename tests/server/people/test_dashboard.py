@@ -11,11 +11,11 @@ import pytest
 from playwright.async_api import Page, expect
 
 from server.advice import ADVICE
-from server.app import House, framed_by
 from server.auth import Caller
 from server.dashboard.create import fields_of
 from server.dashboard.sessions import COOKIE, local
 from server.dashboard.views import in_words
+from server.house import House, framed_by
 from server.new_task import NewTask
 from storage.states import TaskState
 from storage.tables import Task

@@ -14,8 +14,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from agent.cdp import Answer, Cdp
-from server.app import House
 from server.auth import Caller
+from server.house import House
 from server.sign_in.attempt import SignIn
 from server.sign_in.service import SignInSettings
 from storage.tables import Account

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 from playwright.async_api import Page, expect
 
-from server.app import House
 from server.auth import Caller
+from server.house import House
 from server.serving import serving
 from server.settings import read_settings
 from tests.replicas.eastmoney import Eastmoney

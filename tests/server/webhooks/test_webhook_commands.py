@@ -11,8 +11,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from server.app import House
 from server.commands.root import app
+from server.house import House
 from server.serving import serving
 from server.settings import read_settings
 from storage.tables import Delivery
