@@ -24,7 +24,7 @@ from starlette.routing import Mount
 from agent.installed import find_chromium
 from server import npm
 from server.rest.apis import CLOUD_EXTRA, build_documents, tasks_api
-from server.rest.browserman import answers, wire
+from server.rest.browserman import answers, inputs, views
 from server.rest.browserman.webhooks import DeliveryView, WebhookView, delivery_view, webhook_view
 from server.rest.endpoint import Endpoint, routes
 from server.rest.openapi import implied
@@ -226,22 +226,22 @@ def test_what_is_sent_of_a_task_is_what_is_documented(state: TaskState) -> None:
         result={"output": "Done", "tweetId": "1"} if state is TaskState.COMPLETED else None,
         error={"code": "RATE_LIMITED", "message": "no", "retryAfter": 9} if state is TaskState.FAILED else None,
     )
-    exactly(answers.TaskDetail, wire.task_view(task, position=3, live_url="https://webhand.example/live/token"))
-    exactly(answers.TaskItem, wire.list_item(task))
+    exactly(answers.TaskDetail, views.task_view(task, position=3, live_url="https://webhand.example/live/token"))
+    exactly(answers.TaskItem, views.list_item(task))
     if state is TaskState.CANCELLED:
-        exactly(answers.Cancelled, wire.cancelled_view(task))
+        exactly(answers.Cancelled, views.cancelled_view(task))
 
 
 def test_what_is_sent_of_everything_else_is_what_is_documented() -> None:
     account = Account(id="a", owner="alice", platform="twitter", name="n", auth_method="cookies", created_at=MOMENT)
-    exactly(answers.Account, wire.account_view(account))
+    exactly(answers.Account, views.account_view(account))
     account.status, account.error_code, account.error_message = "error", "AUTHENTICATION_FAILED", "no"
     account.last_used_at, account.identity = MOMENT, "me"
-    exactly(answers.Account, wire.account_view(account, sign_in_url="https://webhand.example/sign-in/token"))
+    exactly(answers.Account, views.account_view(account, sign_in_url="https://webhand.example/sign-in/token"))
     for name in catalog().sites:
-        exactly(answers.Platform, wire.platform_view(catalog(), name))
-        exactly(answers.PlatformDetail, wire.platform_detail(catalog(), name))
-    exactly(answers.Filters, wire.parsed(wire.ListTasks, {}).echo())
+        exactly(answers.Platform, views.platform_view(catalog(), name))
+        exactly(answers.PlatformDetail, views.platform_detail(catalog(), name))
+    exactly(answers.Filters, inputs.parsed(inputs.ListTasks, {}).echo())
     webhook = Webhook(
         id="w", owner="alice", dialect="cloud", url="https://x", events=["e"], secret=b"", created_at=MOMENT
     )
