@@ -7,7 +7,6 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,7 @@ from server.sign_in.pages import SignInPages
 from server.sign_in.service import SignInService, SignInSettings
 from server.signing import Signer
 from server.state import State
+from server.surroundings import own_version
 from server.tasks import TaskService
 from server.webhooks import Owing, WebhookService
 from server.workshop import Workshop, ended
@@ -61,24 +61,8 @@ if TYPE_CHECKING:
     from server.mcp_facade.facade import McpFacade
 
 _log = structlog.get_logger(__name__)
-_PACKAGES = ("agent", "server", "storage", "tools")
 PRACTICE = "https://practice.webhand.example"
 """The practice site's documented origin."""
-
-
-def check_packages() -> None:
-    """Refuses to start beside another distribution that owns one of our package names. Raises SettingWrong."""
-    owners = packages_distributions()
-    for name in _PACKAGES:
-        others = set(owners.get(name, [])) - {"webhand"}
-        if others:
-            message = f"The package '{name}' also belongs to {', '.join(sorted(others))}: install Webhand in an environment of its own."
-            raise SettingWrong(message)
-
-
-def own_version() -> str:
-    """The installed version."""
-    return version("webhand")
 
 
 def overridden(found: Catalog, path: Path) -> Catalog:

@@ -18,8 +18,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from server.app import build_app, build_worker_app
-from server.house import PRACTICE, House, check_packages, own_version
+from server.house import PRACTICE, House
 from server.settings import Settings, SettingWrong
+from server.surroundings import check_surroundings, own_version
 from server.tracing import set_up_tracing
 
 _CLOSING_S = 3
@@ -47,7 +48,7 @@ class Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(settings: Settings, *, work: bool = True) -> AsyncGenerator[House]:
     """A server that answers while the context lasts. Raises SettingWrong or DatabaseUnavailable when it cannot start."""
-    check_packages()
+    check_surroundings()
     set_up_tracing(settings, own_version())
     if not work and settings.embedded:
         message = "A front without a worker needs PostgreSQL: set WEBHAND_DATABASE_URL, or leave --no-worker out."
@@ -121,7 +122,7 @@ async def serve(settings: Settings, *, work: bool = True, on_ready: Callable[[Ho
 
 async def work_until_stopped(settings: Settings) -> None:
     """Carries tasks out, without answering anybody, until SIGINT or SIGTERM. Raises SettingWrong on the embedded database."""
-    check_packages()
+    check_surroundings()
     set_up_tracing(settings, own_version())
     if settings.embedded:
         message = "A worker of its own needs PostgreSQL: set WEBHAND_DATABASE_URL ('webhand serve' works by itself)."

@@ -112,8 +112,8 @@ def prune() -> None:
 @app.command()
 def openapi() -> None:
     """Prints the OpenAPI document of everything."""
-    from server.house import own_version  # as above
     from server.rest.apis import everything  # as above
+    from server.surroundings import own_version  # as above
 
     print_json(everything(own_version(), settings().public_url or "http://127.0.0.1:8765"))
 

@@ -142,11 +142,13 @@ def test_the_demo_runs_the_main_job_and_ends_by_itself(tmp_path: Path) -> None:
     assert [path for path in Path(shots[1]).iterdir() if path.suffix == ".jpg"]
 
 
-def test_a_wrong_setting_is_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
-    environment = {**os.environ, "WEBHAND_DATA": str(tmp_path), "WEBHAND_LEASE": "never"}
+@pytest.mark.parametrize(("name", "value"), [("WEBHAND_LEASE", "never"), ("SSL_CERT_FILE", "/nowhere")])
+def test_a_wrong_setting_is_one_sentence_and_exit_code_2(tmp_path: Path, name: str, value: str) -> None:
+    environment = {**os.environ, "WEBHAND_DATA": str(tmp_path), name: value}
     done = subprocess.run([WEBHAND, "serve"], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert done.stderr.startswith("WEBHAND_LEASE:")
+    assert done.stderr.startswith(name)
+    assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
 
 

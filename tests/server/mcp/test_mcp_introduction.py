@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from server.house import own_version
 from server.introductions import take_down
 from server.mcp_facade.introduction import answer
+from server.surroundings import own_version
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,42 @@
+"""What must be right around Webhand before it starts: nobody else owns its packages, and the certificates it is pointed to exist."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+from server.settings import SettingWrong
+
+_PACKAGES = ("agent", "server", "storage", "tools")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Where OpenSSL looks for authorities instead of the system's (openssl-env(7)); Python's and every HTTP library's TLS does."""
+
+
+def own_version() -> str:
+    """The installed version."""
+    return version("webhand")
+
+
+def check_surroundings() -> None:
+    """Refuses to start where it could not work. Raises SettingWrong."""
+    _check_packages()
+    _check_certificates()
+
+
+def _check_packages() -> None:
+    """Another distribution may own one of our package names."""
+    owners = packages_distributions()
+    for name in _PACKAGES:
+        others = set(owners.get(name, [])) - {"webhand"}
+        if others:
+            message = f"The package '{name}' also belongs to {', '.join(sorted(others))}: install Webhand in an environment of its own."
+            raise SettingWrong(message)
+
+
+def _check_certificates() -> None:
+    for name in _CERTIFICATES:
+        path = os.environ.get(name)
+        if path and not Path(path).exists():
+            message = f"{name} is set to {path}, which does not exist: correct it, or unset it to use the system's certificates."
+            raise SettingWrong(message)
