@@ -142,13 +142,13 @@ class Storm:
             await asyncio.sleep(_LOOK_S)
 
     async def call(self, method: str, path: str, **given: Any) -> Any:
-        """The answer's data. A front that is away, or without its database, is asked again until it answers."""
+        """The answer's data. A front that is away, or without its database, is asked the very same again until it answers."""
+        own = given.pop("headers", {})
         while True:
             with suppress(httpx.TransportError, OSError, ValueError):
-                headers = {"Authorization": f"Bearer {self.key}"} | given.pop("headers", {})
+                headers = {"Authorization": f"Bearer {self.key}"} | own
                 async with caller(base_url=self.base, timeout=40) as client:
                     answer = await client.request(method, path, headers=headers, **given)
-                given["headers"] = {name: value for name, value in headers.items() if name != "Authorization"}
                 if answer.status_code < 500:
                     assert answer.status_code == 200, answer.text
                     return answer.json()["data"]
