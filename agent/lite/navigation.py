@@ -26,7 +26,7 @@ async def go(at: Finder, url: str) -> None:
     except PlaywrightTimeoutError:
         raise Unreachable(f"{shown(url)} did not load within {at.watch.patience.navigation:.0f} seconds") from None
     except PlaywrightError as error:
-        if not alive(at.page):
+        if lost(at.page, error):
             raise
         raise unreachable(at.gate, url, error.message, blocked) from None
     at.watch.lookout.landed(answer)
@@ -53,15 +53,19 @@ async def opened(at: Finder, url: str) -> Response | None:
             return await at.page.goto(url, wait_until="domcontentloaded", timeout=1000 * at.watch.patience.navigation)
         except PlaywrightError as error:
             crossed = "ERR_ABORTED" in error.message or "interrupted by another navigation" in error.message
-            if not (left and crossed and alive(at.page)):
+            if not (left and crossed) or lost(at.page, error):
                 raise
     return None
 
 
-def alive(page: Page) -> bool:
-    """Whether the page and its browser still run."""
+def lost(page: Page, error: PlaywrightError) -> bool:
+    """Whether an error means that the page, its browser or Playwright's own process is gone.
+
+    After the end of Playwright's process its objects stay as they were, and only their errors say so.
+    """
     browser = page.context.browser
-    return not page.is_closed() and browser is not None and browser.is_connected()
+    closed = page.is_closed() or browser is None or not browser.is_connected()
+    return closed or "has been closed" in error.message
 
 
 def unreachable(gate: Gate | None, url: str, said: str, blocked: int) -> Failure:

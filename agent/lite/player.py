@@ -17,7 +17,7 @@ from agent.answers import FAILURES, readings_of, refusal_in
 from agent.lite.answers import Ear, Refused
 from agent.lite.editors import fill
 from agent.lite.finder import Finder, UnknownReading, shown
-from agent.lite.navigation import alive, go
+from agent.lite.navigation import go, lost
 from agent.lite.untrusted import fold, plain
 from agent.lite.watch import Missing
 from tools.errors import BrowserFailed, Failure, InvalidParameters, PageChanged, PlatformError, WrongPage
@@ -217,7 +217,7 @@ class Player:
 
     def _broken(self, error: PlaywrightError, move: Move) -> Failure:
         """What a Playwright error means that no move expected."""
-        if "crash" in error.message or not alive(self.at.page):
+        if "crash" in error.message or lost(self.at.page, error):
             return BrowserFailed()
         what = f"{type(move).__name__.lower()} on {self._named(move)}"
         return PageChanged(f"{shown(self.at.page.url)} did not take the {what}")

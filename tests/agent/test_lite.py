@@ -69,6 +69,11 @@ class Practice:
         (record,) = self.run.glob(f"*/{RECORD}")
         return family(json.loads(record.read_text())["pid"])
 
+    @staticmethod
+    def driver() -> psutil.Process:
+        """Playwright's own process."""
+        return next(child for child in psutil.Process().children() if "run-driver" in child.cmdline())
+
     async def do(
         self,
         tool: str,
@@ -493,12 +498,14 @@ async def test_cancelling_ends_the_run_at_once_and_keeps_the_login(practice: Pra
     await practice.do("likePost", Notebook(), post_url="/posts/102")
 
 
-async def test_when_chromium_dies_the_task_fails_and_the_next_one_gets_a_new_browser(
-    practice: Practice, desk: Notebook
+@pytest.mark.parametrize("victim", ["chromium", "driver"])
+@pytest.mark.parametrize("gate", [1, 3])
+async def test_when_the_browser_dies_the_task_fails_and_the_next_one_gets_a_new_one(
+    practice: Practice, desk: Notebook, victim: str, gate: int
 ) -> None:
     async def kill() -> None:
-        if desk.gates == 3:
-            practice.chromium()[0].kill()
+        if desk.gates == gate:
+            (practice.chromium()[0] if victim == "chromium" else practice.driver()).kill()
 
     desk.on_gate = kill
     with pytest.raises(BrowserFailed):
