@@ -22,7 +22,7 @@ from server.rest.cloud.refusals import complaints, words
 from server.rest.cloud.refusals import refuse_http as cloud_refuse_http
 from server.rest.cloud.refusals import status_of as cloud_status_of
 from server.rest.cloud.routes import ENDPOINTS as CLOUD_ENDPOINTS
-from server.rest.documents import Document, Documents
+from server.rest.documents import Documents
 from server.rest.endpoint import Endpoint
 from server.rest.openapi import Api, Call, Refusal, Schema, document
 from server.rest.platforms import platforms_document
@@ -90,11 +90,11 @@ async def refuse_outside(request: Request, error: Exception) -> Response:
 
 def build_documents(catalog: Catalog, version: str, public_url: str) -> Documents:
     """Every document, for a server at that URL."""
-    tasks, cloud = tasks_api(), cloud_api()
+    cloud = cloud_api()
     return Documents(
-        everything=Document.of(everything(version, public_url, (tasks, cloud))),
-        cloud=Document.of(document(cloud.title, version, public_url, [cloud])),
-        platforms=Document.of(platforms_document(catalog, version, public_url)),
+        everything=lambda: everything(version, public_url, (tasks_api(), cloud)),
+        cloud=lambda: document(cloud.title, version, public_url, [cloud]),
+        platforms=lambda: platforms_document(catalog, version, public_url),
     )
 
 

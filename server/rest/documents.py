@@ -1,11 +1,12 @@
-"""The OpenAPI documents as they are sent: made once, at the start, since nothing in them changes later."""
+"""The OpenAPI documents as they are sent: each made once, when it is first asked for, so that no start waits for it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from starlette.requests import Request
@@ -33,13 +34,28 @@ class Document:
         return Response(self.content, media_type="application/json", headers=headers)
 
 
-@dataclass(frozen=True, slots=True)
-class Documents:
-    """The three of them."""
+Writer = Callable[[], Mapping[str, Any]]
 
-    everything: Document
-    """/openapi.json"""
-    cloud: Document
-    """/api/v1/openapi.json"""
-    platforms: Document
-    """/api/platforms/schema"""
+
+class Documents:
+    """The three of them. Nothing in them changes while the server runs."""
+
+    def __init__(self, *, everything: Writer, cloud: Writer, platforms: Writer) -> None:
+        self._everything = everything
+        self._cloud = cloud
+        self._platforms = platforms
+
+    @cached_property
+    def everything(self) -> Document:
+        """/openapi.json"""
+        return Document.of(self._everything())
+
+    @cached_property
+    def cloud(self) -> Document:
+        """/api/v1/openapi.json"""
+        return Document.of(self._cloud())
+
+    @cached_property
+    def platforms(self) -> Document:
+        """/api/platforms/schema"""
+        return Document.of(self._platforms())

@@ -1,0 +1,32 @@
+"""What is wrong around Webhand is said before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.settings import SettingWrong
+from server.surroundings import check_surroundings
+
+
+def test_another_distribution_that_owns_one_of_our_packages_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_surroundings()
+    folder = tmp_path / "spyware-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: spyware\nVersion: 1.0\n")
+    (folder / "RECORD").write_text("spy/__init__.py,,\nagent/__init__.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SettingWrong, match="The package 'agent' also belongs to spyware"):
+        check_surroundings()
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_certificates_that_are_not_there_are_said(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(name, str(tmp_path / "nowhere"))
+    with pytest.raises(SettingWrong, match=f"{name} is set to .*nowhere, which does not exist"):
+        check_surroundings()
+    monkeypatch.setenv(name, str(tmp_path))
+    check_surroundings()
