@@ -21,9 +21,17 @@ ROOT = Path(__file__).resolve().parents[2]
 Start = Callable[..., Running]
 
 
-def test_a_post_is_published_once_proved_and_read_back(start: Start) -> None:
-    server = start()
-    server.account()
+@pytest.fixture(scope="module")
+def one_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
+    """A server with an account of the practice site."""
+    running = serve(tmp_path_factory.mktemp("one"), "log")
+    running.account()
+    yield running
+    end(running)
+
+
+def test_a_post_is_published_once_proved_and_read_back(one_server: Running) -> None:
+    server = one_server
     created = server.create("Hello World!")
     assert (created["state"], created["platform"], created["tool"]) == ("pending", "demo", "createPost")
     task = server.until(created["taskId"], "completed", "failed")
@@ -58,9 +66,8 @@ def test_a_crash_in_the_middle_fails_the_task_and_repeats_nothing_and_pending_ta
     assert again.published("Never published twice") == 0
 
 
-def test_what_is_kept_is_readable_by_its_owner_alone_and_no_secret_is_logged(start: Start) -> None:
-    server = start()
-    server.account()
+def test_what_is_kept_is_readable_by_its_owner_alone_and_no_secret_is_logged(one_server: Running) -> None:
+    server = one_server
     server.until(server.create("A secret must not show")["taskId"], "completed", "failed")
     assert stat.S_IMODE(server.folder.stat().st_mode) == 0o700
     for path in server.folder.rglob("*"):
@@ -112,13 +119,6 @@ def test_without_a_key_every_dialect_says_so(one_server: Running) -> None:
     assert set(cloud.json()) == {"detail"}
     me = bare.get("/api/v1/me")
     assert (me.status_code, me.json()) == (401, False)
-
-
-@pytest.fixture(scope="module")
-def one_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
-    running = serve(tmp_path_factory.mktemp("one"), "log")
-    yield running
-    end(running)
 
 
 def test_the_example_runs_as_it_stands(one_server: Running) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -52,12 +51,12 @@ class Scene:
     collector: Collector = field(default_factory=Collector)
 
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncGenerator[Scene]:
+@pytest.fixture(scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Scene]:
     async with receiving(Collector()) as collector:
         assert isinstance(collector, Collector)
         base = collector.url.removesuffix("/webhook")
-        async with storm(tmp_path, tasks=0, otlp_endpoint=base) as world:
+        async with storm(tmp_path_factory.mktemp("storm"), tasks=0, otlp_endpoint=base) as world:
             body = {"platform": "demo", "name": "account-0", "credentials": MEMBER}
             await world.call("POST", "/api/accounts", json=body)
             yield Scene(world, collector)
