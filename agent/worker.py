@@ -42,6 +42,8 @@ class WorkerSettings:
     """How many of an engine all workers together may run; an engine that is not named has no limit."""
     lease: float = 30.0
     """A worker that shows no life for so long is taken for dead."""
+    alone: bool = False
+    """No other process can be working on this database: whoever seems to at the start is dead, however long ago it was heard of."""
     beat: float = 2.0
     look: float = 1.0
     """How often it looks for work when nothing wakes it."""
@@ -102,7 +104,7 @@ class Worker:
         self._settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._beat()
         await self._compare_versions()
-        await self._reap()
+        await self._reap(0.0 if self._settings.alone else self._settings.lease)
         self._jobs = [
             asyncio.create_task(self._for_ever(work), name=f"worker {work.__name__}")
             for work in (self._claim_loop, self._beat_loop, self._fence_loop, self._signal_loop)
@@ -184,7 +186,7 @@ class Worker:
     async def _beat_loop(self) -> None:
         while True:
             await self._beat()
-            await self._reap()
+            await self._reap(self._settings.lease)
             await asyncio.sleep(self._settings.beat)
 
     async def _fence_loop(self) -> None:
@@ -216,8 +218,8 @@ class Worker:
         self._fence()  # a beat that came too late does not give back what was lost before it
         self._beaten = begun
 
-    async def _reap(self) -> None:
-        lost = await self._runs.reap(self._settings.lease, lost_error, reaper=self.id)
+    async def _reap(self, lease: float) -> None:
+        lost = await self._runs.reap(lease, lost_error, reaper=self.id)
         async with self._claiming:
             held = {task_id for task_id, _, _ in await self._runs.signals(self.id)}
             strays = [task_id for task_id in held if task_id not in self._running]

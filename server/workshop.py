@@ -160,6 +160,7 @@ class Workshop:
             slots={"lite": settings.lite_slots, "full": settings.full_slots},
             everywhere=_limits(lite=settings.lite_everywhere, full=settings.full_everywhere),
             lease=settings.lease,
+            alone=settings.database_url is None,  # the file lies in the data folder, which one server at a time may use
             human_wait=settings.human_wait,
             fallback=settings.fallback and settings.llm_model is not None,
             address=settings.worker_address,

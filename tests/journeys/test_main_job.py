@@ -46,7 +46,8 @@ def test_a_post_is_published_once_proved_and_read_back(one_server: Running) -> N
 
 
 def test_a_crash_in_the_middle_fails_the_task_and_repeats_nothing_and_pending_tasks_run(start: Start) -> None:
-    server = start(lite_slots="1")
+    settings = {"lite_slots": "1", "lease": "600"}
+    server = start(**settings)
     server.account()
     httpx.put(f"{server.practice}/api/faults", json={"slow": 8}).raise_for_status()
     held = server.create("Never published twice")
@@ -57,7 +58,7 @@ def test_a_crash_in_the_middle_fails_the_task_and_repeats_nothing_and_pending_ta
     server.process.wait()
     psutil.wait_procs([psutil.Process(pid) for pid in browsers if psutil.pid_exists(pid)], timeout=10)
     assert [pid for pid in browsers if psutil.pid_exists(pid)] == []
-    again = start(lite_slots="1")
+    again = start(**settings)
     lost = again.until(held["taskId"], "failed", "completed")
     assert lost["error"]["code"] in {"INTERRUPTED", "OUTCOME_UNCERTAIN"}
     done = again.until(waiting["taskId"], "completed", "failed")

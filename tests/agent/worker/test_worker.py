@@ -29,9 +29,9 @@ async def shop(database_url: str, tmp_path: Path) -> AsyncGenerator[Shop]:
 
 
 @contextmanager
-def a_worker_process(url: str, folder: Path) -> Generator[subprocess.Popen[str]]:
+def a_worker_process(url: str, folder: Path, lease: float = 3) -> Generator[subprocess.Popen[str]]:
     """A worker in a process of its own; ready when it says so."""
-    command = [sys.executable, "-m", "tests.agent.worker.shop", url, str(folder)]
+    command = [sys.executable, "-m", "tests.agent.worker.shop", url, str(folder), str(lease)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "working\n"
@@ -277,6 +277,18 @@ async def test_a_killed_workers_task_fails_and_is_never_repeated(
     assert (lost.state, (lost.error or {}).get("code")) == ("failed", code)
     assert done.state == "completed"
     assert notes(tmp_path, "begun").count(held.id) == 1
+
+
+async def test_who_works_alone_does_not_wait_for_a_dead_ones_lease(database_url: str, tmp_path: Path) -> None:
+    async with open_shop(database_url, tmp_path, begin=False) as front:
+        with a_worker_process(database_url, tmp_path, lease=600) as process:
+            held = await front.ask("wait")
+            await noted(tmp_path, "begun")
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        async with open_shop(database_url, tmp_path, lease=600.0, alone=True):
+            lost = await front.until_final(held.id)
+    assert (lost.state, (lost.error or {}).get("code")) == ("failed", "INTERRUPTED")
 
 
 async def freeze(pid: int, database_url: str) -> None:
