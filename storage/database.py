@@ -275,7 +275,8 @@ def _wait_for_locks(connection: Any, _record: object) -> None:
 
 def _set_pragmas(connection: Any, record: object) -> None:
     _wait_for_locks(connection, record)
-    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
+    # FULL: a commit is on the disk when it returns. Else a power cut could take back that a publishing act was about to go out.
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -98,6 +98,14 @@ async def test_the_sqlite_file_is_readable_by_its_owner_alone(tmp_path: Path) ->
     assert stat.S_IMODE((tmp_path / "new" / "webhand.db").stat().st_mode) == 0o600
 
 
+async def test_what_is_committed_is_on_the_disk(database: Database) -> None:
+    """A power cut may take nothing back: SQLite's FULL (2) syncs its log at each commit; PostgreSQL's own default does."""
+    name, safe = ("synchronous", "2") if database.sqlite else ("synchronous_commit", "on")
+    async with database.writing() as session:
+        found = await session.execute(text(f"PRAGMA {name}" if database.sqlite else f"SHOW {name}"))
+        assert str(found.scalar_one()) == safe
+
+
 async def test_a_database_that_cannot_be_reached_is_said_in_one_sentence_without_its_password() -> None:
     database = Database("postgresql://somebody:hunter2@127.0.0.1:9/none")
     with pytest.raises(DatabaseUnavailable) as caught:
