@@ -12,7 +12,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 USUAL = ("server", "lists", "platforms", "full_engine", "mcp", "live_view")
-LONG = ("scale", "chaos")
+LONG = ("scale", "chaos", "endurance")
 """Minutes each: only where they are named."""
 NAMES = (*USUAL, *LONG)
 

@@ -137,9 +137,10 @@ async def task(client: httpx.AsyncClient, number: int, engine: str) -> str:
     asked.raise_for_status()
     while True:
         answer = await client.get(f"/api/tasks/{asked.json()['data']['taskId']}", params={"wait": 50})
-        found = answer.json()["data"]
+        found: dict[str, Any] = answer.json()["data"]
         if found["state"] not in {"pending", "processing"}:
-            return f"{engine} {(found.get('error') or {}).get('code', found['state'])}"
+            error: dict[str, Any] = found.get("error") or {}
+            return f"{engine} {error.get('code', found['state'])}"
 
 
 async def run(long: Long, client: httpx.AsyncClient, lite: int, full: int) -> None:

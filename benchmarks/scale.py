@@ -1,4 +1,6 @@
-"""The queue with 1, 2 and 4 worker processes, beside a bare DBOS program that does the same work, and with 100,000 tasks pending.
+"""The queue with several worker processes and hosts, beside a bare DBOS program that does the same work, and with 100,000 tasks pending.
+
+One, two and four workers on this machine, then two on hosts of their own (network namespaces).
 
 The work is an engine that notes its task in a file, so that nothing but the queue is measured. Latency: from the row's creation to the
 claim, with one task at a time on an idle queue. Throughput: 100 tasks created at once, until the last one has ended.
@@ -12,16 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import psycopg
-from sqlalchemy import insert
+from sqlalchemy import insert, make_url
 from sqlmodel import SQLModel
 
+from benchmarks.hosts import network, reachable
 from storage.ids import mint
 from storage.tables import now
 from tests.agent.worker.shop import Shop, an_order, open_shop, reached
@@ -66,11 +69,21 @@ def processes(commands: Sequence[Sequence[str]]) -> Generator[list[subprocess.Po
             process.wait()
 
 
-def workers(url: str, folder: Path, count: int) -> list[list[str]]:
-    found: list[list[str]] = []
+Place = Callable[[int, Sequence[str]], Sequence[str]]
+"""Where the process of that number runs its command."""
+
+
+def here(_number: int, command: Sequence[str]) -> Sequence[str]:
+    """On this host."""
+    return command
+
+
+def workers(url: str, folder: Path, count: int, place: Place = here) -> list[Sequence[str]]:
+    found: list[Sequence[str]] = []
     for number in range(count):
         (folder / f"w{number}").mkdir(exist_ok=True)
-        found.append([sys.executable, "-m", "tests.agent.worker.shop", url, str(folder / f"w{number}"), "120"])
+        command = [sys.executable, "-m", "tests.agent.worker.shop", url, str(folder / f"w{number}"), "120"]
+        found.append(place(number, command))
     return found
 
 
@@ -93,21 +106,23 @@ async def rate(shop: Shop) -> float:
     return BURST / (time.perf_counter() - begun)
 
 
-async def ours(url: str, folder: Path, count: int) -> tuple[float, list[float]]:
+async def ours(url: str, folder: Path, count: int, place: Place = here) -> tuple[float, list[float]]:
     async with open_shop(url, folder, begin=False) as shop:
-        with processes(workers(url, folder, count)):
+        with processes(workers(url, folder, count, place)):
             await waits(shop, 3)
             return await rate(shop), await waits(shop, SINGLE)
 
 
-async def bare(url: str, folder: Path, count: int) -> tuple[float, list[float]]:
+async def bare(url: str, folder: Path, count: int, place: Place = here) -> tuple[float, list[float]]:
     """The same through DBOS alone: enqueued from here, noted in a file by its workflow."""
     from dbos import DBOSClient  # this process's only use of it
 
     program, log = folder / "bare.py", folder / f"bare-{count}.log"
     program.write_text(BARE)
     log.touch()
-    commands = [[sys.executable, str(program), url, f"bare-{number}", str(log)] for number in range(count)]
+    commands = [
+        place(number, [sys.executable, str(program), url, f"bare-{number}", str(log)]) for number in range(count)
+    ]
     with processes(commands):
         client = DBOSClient(system_database_url=url, application_name="bare")
 
@@ -182,33 +197,46 @@ def row(what: str, mine: tuple[float, list[float]], theirs: tuple[float, list[fl
     ]
 
 
-def fresh(server: Server) -> str:
-    """A new database."""
+def fresh(server: str) -> str:
+    """A new database on the server with that URL."""
     name = f"bench_{os.urandom(4).hex()}"
-    with psycopg.connect(server.url, autocommit=True) as connection:
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
-    return server.url.replace("/postgres?", f"/{name}?")
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+async def on_hosts(server: Server, folder: Path, count: int) -> list[str]:
+    """Each worker on a host of its own, which reaches the database over a network."""
+    with network(count) as hosts, reachable(server, hosts.address) as url:
+        mine = await ours(fresh(url), folder, count, hosts.on)
+        return row(
+            f"PostgreSQL over TCP, {count} workers on hosts of their own",
+            mine,
+            await bare(fresh(url), folder, count, hosts.on),
+        )
 
 
 async def table(*parts: str) -> None:
-    """Prints the rows as they come; `parts`: numbers of workers, `pending` or `memory`, all without any."""
-    wanted = parts or ("1", "2", "4", "pending", "memory")
+    """Prints the rows as they come; `parts`: numbers of workers, `hosts`, `pending` or `memory`, all without any."""
+    wanted = parts or ("1", "2", "4", "hosts", "pending", "memory")
     show("| What | Webhand | Bare DBOS, polling every second | Ratio |", "| --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, own_server() as server:
         folder = Path(name)
         for part in wanted:
-            here = folder / part
-            here.mkdir()
+            own = folder / part
+            own.mkdir()
             if part.isdigit():
-                mine = await ours(fresh(server), here, int(part))
-                show(*row(f"PostgreSQL, {part} workers", mine, await bare(fresh(server), here, int(part))))
+                mine = await ours(fresh(server.url), own, int(part))
+                show(*row(f"PostgreSQL, {part} workers", mine, await bare(fresh(server.url), own, int(part))))
+            elif part == "hosts":
+                show(*await on_hosts(server, own, 2))
             elif part == "pending":
-                for what, url in (("SQLite", f"sqlite:///{here / 'many.db'}"), ("PostgreSQL", fresh(server))):
-                    urgent = await with_many_pending(url, here)
+                for what, url in (("SQLite", f"sqlite:///{own / 'many.db'}"), ("PostgreSQL", fresh(server.url))):
+                    urgent = await with_many_pending(url, own)
                     took = f"{p(urgent, 0.5):.0f} / {p(urgent, 0.99):.0f} ms"
                     show(f"| {what}, {PENDING:,} pending: an urgent task, created to started, p50 / p99 | {took} | | |")
             else:
-                show(await memory(here))
+                show(await memory(own))
 
 
 def show(*lines: str) -> None:
