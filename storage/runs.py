@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -30,12 +30,47 @@ _LONGEST_REST = timedelta(days=1)
 """Older acts are not looked at: no site's spacing is longer, nor is a task's time between its act and its end."""
 
 
+def _next_of_an_engine() -> Select[Task]:
+    """The next task of `:engine` that may run at `:moment`; acts before `:oldest` are not looked at.
+
+    Made once: the aliases of so wide a table take longer to build than the query takes to run.
+    """
+    other, acted = aliased(Task), aliased(Task)
+    busy = exists().where(
+        col(other.account_id) == col(Task.account_id),
+        col(other.writes),
+        col(other.worker_id).is_not(None),
+        col(other.state).in_(HELD),
+    )
+    # The last act's own row says until when the account rests: so it does for tasks that are created or approved later, too.
+    resting = exists().where(
+        col(acted.account_id) == col(Task.account_id),
+        col(acted.effect).in_(WRITES),
+        col(acted.armed_at) > bindparam("oldest"),
+        col(acted.not_before) > bindparam("moment"),
+    )
+    return (
+        select(Task)
+        .where(
+            col(Task.state) == TaskState.PENDING,
+            col(Task.engine) == bindparam("engine"),
+            or_(col(Task.account_id).is_(None), ~col(Task.writes), ~(busy | resting)),
+        )
+        .order_by(col(Task.priority), col(Task.created_at), col(Task.id))
+        .limit(1)
+    )
+
+
+_next = _next_of_an_engine()
+
+
 class RunStore:
     """What a worker may do with the task rows."""
 
     def __init__(self, database: Database, outbox: Outbox) -> None:
         self._database = database
         self._outbox = outbox
+        self._next = _next if database.sqlite else _next.with_for_update(skip_locked=True)
 
     # -- claiming -----------------------------------------------------------------------------------------------------
 
@@ -53,7 +88,9 @@ class RunStore:
     async def _claim(self, session: AsyncSession, worker_id: str, engine: str, everywhere: int | None) -> Task | None:
         if everywhere is not None and await self._held_everywhere(session, engine) >= everywhere:
             return None
-        task = (await session.scalars(self._next(engine))).first()
+        moment = now()
+        sought = {"engine": engine, "moment": moment, "oldest": moment - _LONGEST_REST}
+        task = (await session.scalars(self._next, sought)).first()
         if task is None:
             return None
         task.state, task.worker_id, task.token = TaskState.PROCESSING, worker_id, secrets.token_hex(16)
@@ -91,34 +128,6 @@ class RunStore:
             col(Task.engine) == engine, col(Task.state).in_(HELD), col(Task.worker_id).is_not(None)
         )
         return (await session.execute(held)).scalar_one()
-
-    def _next(self, engine: str) -> Select[Task]:
-        other = aliased(Task)
-        busy = exists().where(
-            col(other.account_id) == col(Task.account_id),
-            col(other.writes),
-            col(other.worker_id).is_not(None),
-            col(other.state).in_(HELD),
-        )
-        # The last act's own row says until when the account rests: so it does for tasks that are created or approved later, too.
-        acted = aliased(Task)
-        resting = exists().where(
-            col(acted.account_id) == col(Task.account_id),
-            col(acted.effect).in_(WRITES),
-            col(acted.armed_at) > now() - _LONGEST_REST,
-            col(acted.not_before) > now(),
-        )
-        wanted = (
-            select(Task)
-            .where(
-                col(Task.state) == TaskState.PENDING,
-                col(Task.engine) == engine,
-                or_(col(Task.account_id).is_(None), ~col(Task.writes), ~(busy | resting)),
-            )
-            .order_by(col(Task.priority), col(Task.created_at), col(Task.id))
-            .limit(1)
-        )
-        return wanted if self._database.sqlite else wanted.with_for_update(skip_locked=True)
 
     # -- while it runs ------------------------------------------------------------------------------------------------
 
