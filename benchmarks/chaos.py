@@ -30,6 +30,8 @@ async def weathered(world: Storm, name: str, faults: list[Fault]) -> str:
     counts = world.site.counts
     twice = sum(1 for count in counts.values() if count > 1)
     told = {call.body["taskId"] for call in world.receiver.calls}
+    for wrong in world.disagreements(ended):
+        print(wrong, file=sys.stderr)
     outcomes = ", ".join(f"{word} {count}" for word, count in sorted(world.outcomes(ended).items()))
     return (
         f"| {name} | {world.tasks} | {planned - len(world.left)} | {world.tasks - len(ended)} | {twice} | 0 | "
@@ -38,27 +40,31 @@ async def weathered(world: Storm, name: str, faults: list[Fault]) -> str:
     )
 
 
-async def table(tasks: int, which: str) -> str:
-    rows = [
-        "| Database | Tasks | Faults | Lost | Published twice | Stuck | Disagrees with the site | Untold | Outcomes | Took |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+async def table(tasks: int, which: str) -> None:
+    """Prints the rows as they come."""
+    show(
+        "| Database | Tasks | Faults | Lost | Published twice | Stuck | Disagrees with the site | Untold | Outcomes | Took |"
+    )
+    show("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if which != "postgresql":
             (folder / "sqlite").mkdir()
             async with storm(folder / "sqlite", tasks=tasks) as world:
-                rows.append(await weathered(world, "SQLite, one process", repeated(on_sqlite(world), tasks)))
+                show(await weathered(world, "SQLite, one process", repeated(on_sqlite(world), tasks)))
         if which != "sqlite":
             (folder / "postgresql").mkdir()
             with own_server() as server:
                 settings = {"database": server.url, "workers": WORKERS}
                 async with storm(folder / "postgresql", tasks=tasks, lite_slots="2", **settings) as world:  # pyright: ignore[reportArgumentType]  # two kinds of keywords
-                    rows.append(
-                        await weathered(world, "PostgreSQL, 3 workers", repeated(on_postgresql(world, server), tasks))
-                    )
-    return "\n".join(rows)
+                    faults = repeated(on_postgresql(world, server), tasks)
+                    show(await weathered(world, "PostgreSQL, 3 workers", faults))
+
+
+def show(line: str) -> None:
+    """A row as soon as it is known: the whole run takes long."""
+    print(line, flush=True)
 
 
 if __name__ == "__main__":
-    print(asyncio.run(table(int(sys.argv[1]) if len(sys.argv) > 1 else 300, sys.argv[2] if len(sys.argv) > 2 else "")))
+    asyncio.run(table(int(sys.argv[1]) if len(sys.argv) > 1 else 300, sys.argv[2] if len(sys.argv) > 2 else ""))
