@@ -15,14 +15,19 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
 from agent.cdp import Cdp, Gone, Refused
 from agent.full.ear import SETUP, Ear
+from agent.pulse import stop_endless_script
 from tools.errors import BrowserFailed
 
 PING_SECONDS = 5.0
 FROZEN_SECONDS = 20.0
 DIALOGS, DIALOG_SECONDS = 30, 20.0
 """So many dialogs within so many seconds are more than anything but a loop opens."""
+STOPS = 3
+"""How often an endless script is stopped in one tab or frame before the run is given up."""
 COOKIE_FIELDS = ("name", "value", "domain", "path", "httpOnly", "secure", "sameSite")
 ATTACH = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 FRAMES: tuple[str, Mapping[str, object]] = ("Target.setAutoAttach", {**ATTACH, "filter": [{"type": "iframe"}]})
@@ -38,6 +43,8 @@ FILL_STORAGE = """((stored) => {
 READ_STORAGE = (
     "({origin: self.origin, localStorage: Object.entries(localStorage).map(([name, value]) => ({name, value}))})"
 )
+
+_log = structlog.get_logger(__name__)
 
 
 class Watch:
@@ -78,13 +85,14 @@ class Watch:
             self.kinds[target["targetId"]] = target["type"]
             if target["type"] == "page" and (host := urlsplit(str(target["url"])).hostname):
                 self.hosts.add(host)
-        elif method == "Target.targetCrashed" and self.kinds.get(parameters["targetId"]) == "page":
-            self.spoil("A page crashed in the browser: try again, or give the task more memory")
+        elif method == "Target.targetCrashed":
+            self.crashed(parameters["targetId"])
         elif method == "Target.attachedToTarget":
             target = parameters["targetInfo"]
             kept = self.pages if target["type"] == "page" else self.frames
             kept[parameters["sessionId"]] = target["targetId"]
             self.soon(self.furnish(parameters["sessionId"]))
+            self.soon(self.feel(parameters["sessionId"]))
         elif method == "Target.detachedFromTarget":
             for kept in (self.pages, self.frames):
                 kept.pop(parameters["sessionId"], None)
@@ -100,6 +108,30 @@ class Watch:
         task = asyncio.ensure_future(work)
         self.waiting.add(task)
         task.add_done_callback(self.waiting.discard)
+
+    def crashed(self, target: str) -> None:
+        """Notes that a page crashed, which ends the run, or a frame, which does not."""
+        if self.kinds.get(target) == "page":
+            self.spoil("A page crashed in the browser: try again, or give the task more memory")
+        self.frames = {session: frame for session, frame in self.frames.items() if frame != target}
+
+    async def feel(self, session: str) -> None:
+        """Sees to it that no script holds a tab or frame up for ever, as long as that is there."""
+
+        async def call(method: str, parameters: dict[str, Any]) -> None:
+            try:
+                await (await self.cdp.post(method, parameters, session))
+            except Refused:  # between two documents, unless it is gone
+                if session not in {**self.pages, **self.frames}:
+                    raise
+
+        with suppress(Gone, Refused):
+            for _ in range(STOPS):
+                await stop_endless_script(call)
+                if session not in {**self.pages, **self.frames}:
+                    return
+                _log.warning("full.script_stopped", hosts=sorted(self.hosts))
+            self.spoil("A page's scripts run without end, so that nothing can be done in it: leave it out of the task")
 
     async def answer_dialog(self, kind: str, session: str | None) -> None:
         """Answers a page's dialog as a person in a hurry would: yes, and nothing where words are wanted."""
