@@ -90,6 +90,9 @@ INHERITED = frozenset(
 )
 """The environment that a browser may see, besides LC_*: a page that breaks out of it must find no secrets there."""
 
+OWN = {"TMPDIR": "/proc/self/cwd/tmp"} if sys.platform == "linux" else {}
+"""Its temporary files lie in its own folder, by a name that is short wherever that is: a socket's may have 107 bytes."""
+
 # A program of its own instead of preexec_fn, which runs Python between fork and exec and may deadlock in a process
 # with threads. It asks the kernel for SIGKILL at the parent's death, looks whether that came too late, and becomes
 # Chromium. The signal outlives exec.
@@ -225,6 +228,7 @@ async def spawn(executable: Path, flags: Sequence[str], folder: Path) -> asyncio
     command = [str(executable), *flags]
     if sys.platform == "linux":
         command = [sys.executable, "-I", "-S", "-c", SHIM, str(os.getpid()), *command]
+    (folder / "tmp").mkdir()
     with (folder / "stderr.log").open("wb") as stderr:
         return await asyncio.create_subprocess_exec(
             *command,
@@ -233,7 +237,7 @@ async def spawn(executable: Path, flags: Sequence[str], folder: Path) -> asyncio
             stderr=stderr,
             start_new_session=True,
             cwd=folder,
-            env=environment(os.environ),  # not a setting: what the child inherits
+            env={**environment(os.environ), **OWN},  # not a setting: what the child inherits
         )
 
 

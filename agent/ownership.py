@@ -1,4 +1,4 @@
-"""Who started a browser: a record beside it, by which the browsers of a dead owner are found and ended."""
+"""Who owns a folder of the run folder: a record in it, by which the browsers and files of a dead owner are found and ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TypedDict
 
 import psutil
 
-RECORD = "chromium.json"
+RECORD = "owner.json"
 
 
 class Record(TypedDict):
@@ -27,8 +27,9 @@ class Record(TypedDict):
     owner_created: float
 
 
-def write_record(folder: Path, pid: int) -> None:
-    """Writes down who runs here and who started it."""
+def write_record(folder: Path, pid: int | None = None) -> None:
+    """Writes down who runs here (None: we do ourselves) and who started it."""
+    pid = os.getpid() if pid is None else pid
     try:
         created = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
@@ -41,14 +42,17 @@ def write_record(folder: Path, pid: int) -> None:
 
 
 def reap_orphans(run_folder: Path) -> int:
-    """Ends the browsers below the run folder whose owner is dead, and removes their folders; how many were found.
+    """Ends the browsers below the run folder whose owner is dead, and removes all its folders; how many of these were found.
 
     A process is only touched when its pid AND its creation time are those of the record. Browsers of living owners,
     and of other hosts that share the folder, are left alone.
     """
     reaped = 0
-    for path in list(run_folder.rglob(RECORD)):
-        record: Record = json.loads(path.read_text())
+    for path in sorted(run_folder.rglob(RECORD), key=lambda path: -len(path.parts)):  # what lies deeper first
+        try:
+            record: Record = json.loads(path.read_text())
+        except FileNotFoundError:  # its owner, or another one that reaps, was quicker
+            continue
         if record["host"] != platform.node() or runs(record["owner"], record["owner_created"]):
             continue
         if runs(record["pid"], record["created"]):
@@ -82,8 +86,8 @@ def kill_group(pid: int) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a browser's folder, and what Chromium keeps for it elsewhere: a folder with a socket in the system's temporary one."""
-    for link in (*folder.glob("SingletonSocket"), *folder.glob("*/SingletonSocket")):
+    """Removes a folder, and what Chromium keeps elsewhere where its temporary files are not in there: a folder with a socket."""
+    for link in (*folder.glob("SingletonSocket"), *folder.glob("*/SingletonSocket")) if sys.platform != "linux" else ():
         socket = link.readlink() if link.is_symlink() else link
         if socket.parent.name.startswith(("org.chromium.", "com.google.")):
             shutil.rmtree(socket.parent, ignore_errors=True)

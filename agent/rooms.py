@@ -173,4 +173,5 @@ async def new_context(warm: Warm, gate: Gate, furnishing: Furnishing, state: Sta
         locale=furnishing.locale,
         timezone_id=furnishing.timezone,
         accept_downloads=False,
+        service_workers="block",  # what a page's worker sends in its place, nobody here would hear
     )

@@ -20,6 +20,7 @@ from agent.desk import Deadline, Desk
 from agent.endings import broken, lost_error, timed_out, uncertain
 from agent.engine import Assignment, Engine, EngineName, NewFile, Outcome, Window
 from agent.orders import Orders
+from agent.ownership import write_record
 from agent.recorder import Recorder
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore, new_artifact
@@ -118,6 +119,7 @@ class Run:
     async def _done(self) -> Finish:
         means = self._means
         self._folder.mkdir(mode=0o700, parents=True)
+        write_record(self._folder)
         assignment = await persistently(lambda: means.orders.assignment(self.task, self._folder), means.lease_holds)
         self._site = assignment.site
         return await self._completed(assignment, await self._worked(assignment))

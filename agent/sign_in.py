@@ -192,7 +192,8 @@ class Check:
         self._site = site
         self._login = login
         self._origins = origins
-        self._watch = Watch(room.page, site, Lookout(room.page, site, origins), login=login, patience=patience)
+        lookout = Lookout(room.page, site, origins)
+        self._watch = Watch(room.page, site, lookout, login=login, patience=patience, session=room.session)
         self._at = Finder(self._watch, origins, {}, room.gate)
 
     async def run(self) -> tuple[State, str | None]:

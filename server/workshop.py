@@ -116,7 +116,7 @@ class Workshop:
         self.run_folder.mkdir(mode=0o700, exist_ok=True)
         reaped = await asyncio.to_thread(reap_orphans, self.run_folder)
         if reaped:
-            _log.warning("chromium.orphans_ended", browsers=reaped)
+            _log.warning("orphans.ended", folders=reaped)
         engines = build_engines(self.settings, self.run_folder, self.origins)
         for engine in engines.values():
             stack.push_async_callback(engine.close)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import os
 import secrets
 import shutil
 import sys
@@ -25,8 +26,14 @@ from agent.queue import Queue
 from storage.database import Database
 
 
-def pytest_configure() -> None:
-    """Plain logs: the console's default draws a traceback with every local variable, which takes seconds."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Plain logs: the console's default draws a traceback with every local variable, which takes seconds.
+
+    What processes of the tests leave in the system's temporary folder, such as Playwright's artifacts, lies in one that is removed.
+    """
+    folder = tempfile.mkdtemp(prefix="webhand-tests-")
+    os.environ["TMPDIR"] = folder  # tempfile of this process has looked already: pytest's own folder stays where it is
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

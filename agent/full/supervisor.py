@@ -8,9 +8,8 @@ from functools import partial
 from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Playwright
 
-from agent.driver import start_driver
+from agent.driver import Driver
 from agent.engine import Assignment, Desk, EngineName, Outcome
 from agent.full.brief import Brief
 from agent.full.nursery import Nursery
@@ -32,8 +31,7 @@ class FullEngine:
         self.pairs = Pairs(
             settings.chromium, settings.run_folder, settings.warm, self.nursery, sandbox=settings.sandbox
         )
-        self.playwright: Playwright | None = None
-        self.starting = asyncio.Lock()
+        self.driver = Driver(settings.run_folder)
 
     async def warm_up(self) -> None:
         """Begins to make the pairs that are kept ready; without it the first task waits for its own."""
@@ -59,7 +57,7 @@ class FullEngine:
         if site is None:
             return readings
         try:
-            browser = await (await self.hands()).chromium.connect_over_cdp(cdp_url)
+            browser = await self.driver.connect(cdp_url)
             try:
                 page = await browser.contexts[0].new_page()
                 return await play_proof(
@@ -70,18 +68,9 @@ class FullEngine:
         except PlaywrightError as error:
             raise BrowserFailed("The browser was lost while the result was read back") from error
 
-    async def hands(self) -> Playwright:
-        """Playwright, started when it is first needed."""
-        async with self.starting:
-            if self.playwright is None:
-                self.playwright = await start_driver()
-        return self.playwright
-
     async def close(self) -> None:
         """See agent.engine.Engine."""
         await self.pairs.close()
         if self.own_nursery:
             await self.nursery.close()
-        if self.playwright is not None:
-            await self.playwright.stop()
-            self.playwright = None
+        await self.driver.close()

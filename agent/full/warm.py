@@ -19,6 +19,7 @@ from agent.chromium import Chromium
 from agent.full.nursery import Nursery, Runner
 from agent.full.watch import Watch
 from agent.full.wire import Prepare, Ready, from_runner, read_line
+from agent.ownership import write_record
 from agent.wall import Gate, Wall
 from tools.errors import BrowserFailed, Failure, Interrupted
 
@@ -102,6 +103,7 @@ class Pairs:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix="full-", dir=self.folder))
             stack.push_async_callback(asyncio.to_thread, shutil.rmtree, folder, ignore_errors=True)
+            write_record(folder)  # where we die, the next start removes it
             gate = await stack.enter_async_context(Gate.open(NOWHERE, upstream))
             runner = await self.nursery.runner()
             stack.push_async_callback(runner.kill)

@@ -15,18 +15,28 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
 from agent.cdp import Cdp, Gone, Refused
 from agent.full.ear import SETUP, Ear
+from agent.pulse import stop_endless_script
 from tools.errors import BrowserFailed
 
 PING_SECONDS = 5.0
 FROZEN_SECONDS = 20.0
 DIALOGS, DIALOG_SECONDS = 30, 20.0
 """So many dialogs within so many seconds are more than anything but a loop opens."""
+STOPS = 3
+"""How often a tab or frame may have to be freed of an endless script before the run is given up."""
 COOKIE_FIELDS = ("name", "value", "domain", "path", "httpOnly", "secure", "sameSite")
 ATTACH = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
-FRAMES: tuple[str, Mapping[str, object]] = ("Target.setAutoAttach", {**ATTACH, "filter": [{"type": "iframe"}]})
-"""Has a tab announce its frames of other sites, which live in processes of their own, before they run."""
+FRAMES: tuple[str, Mapping[str, object]] = (
+    "Target.setAutoAttach",
+    {**ATTACH, "filter": [{"type": "iframe"}, {"type": "worker"}]},
+)
+"""Has a tab announce its workers, and its frames of other sites, which live in processes of their own, before they run."""
+ROOTS = ("page", "service_worker", "shared_worker")
+"""What the browser announces before it runs. Workers send requests of their own, which may publish."""
 PAGE: tuple[str, Mapping[str, object]] = ("Page.enable", {})
 # Put in before a page's own scripts run, once per origin and document, and never over what the page has stored since.
 FILL_STORAGE = """((stored) => {
@@ -39,11 +49,14 @@ READ_STORAGE = (
     "({origin: self.origin, localStorage: Object.entries(localStorage).map(([name, value]) => ({name, value}))})"
 )
 
+_log = structlog.get_logger(__name__)
+
 
 class Watch:
     """One Chromium, watched. `hosts`: those whose pages its tabs have shown or tried to.
 
-    `pages` and `frames`: the DevTools sessions of its tabs, and of their frames that live in processes of their own, with their targets.
+    `pages`, `frames`, `workers`: the DevTools sessions of its tabs, of their frames that live in processes of their own, and of
+    workers of every kind, with their targets.
     """
 
     def __init__(self) -> None:
@@ -53,6 +66,7 @@ class Watch:
         self.hosts: set[str] = set()
         self.pages: dict[str, str] = {}
         self.frames: dict[str, str] = {}
+        self.workers: dict[str, str] = {}
         self.kinds: dict[str, str] = {}
         self.setup: list[tuple[str, Mapping[str, object]]] = []
         self.waiting: set[asyncio.Task[None]] = set()
@@ -66,7 +80,7 @@ class Watch:
         try:
             watch.cdp = await Cdp.open(cdp_url, watch.hear)
             await watch.cdp.call("Target.setDiscoverTargets", {"discover": True})
-            await watch.cdp.call("Target.setAutoAttach", {**ATTACH, "filter": [{"type": "page"}]})
+            await watch.cdp.call("Target.setAutoAttach", {**ATTACH, "filter": [{"type": kind} for kind in ROOTS]})
         except (Gone, Refused, TimeoutError) as error:
             raise BrowserFailed from error
         return watch
@@ -78,15 +92,12 @@ class Watch:
             self.kinds[target["targetId"]] = target["type"]
             if target["type"] == "page" and (host := urlsplit(str(target["url"])).hostname):
                 self.hosts.add(host)
-        elif method == "Target.targetCrashed" and self.kinds.get(parameters["targetId"]) == "page":
-            self.spoil("A page crashed in the browser: try again, or give the task more memory")
+        elif method == "Target.targetCrashed":
+            self.crashed(parameters["targetId"])
         elif method == "Target.attachedToTarget":
-            target = parameters["targetInfo"]
-            kept = self.pages if target["type"] == "page" else self.frames
-            kept[parameters["sessionId"]] = target["targetId"]
-            self.soon(self.furnish(parameters["sessionId"]))
+            self.attached(parameters["sessionId"], parameters["targetInfo"])
         elif method == "Target.detachedFromTarget":
-            for kept in (self.pages, self.frames):
+            for kept in (self.pages, self.frames, self.workers):
                 kept.pop(parameters["sessionId"], None)
             if self.ear is not None:
                 self.ear.lose(parameters["sessionId"])
@@ -95,11 +106,45 @@ class Watch:
         elif method == "Fetch.requestPaused" and self.ear is not None:
             self.soon(self.ear.stop(self.cdp, parameters, session))
 
+    def attached(self, session: str, target: Mapping[str, Any]) -> None:
+        """Takes a tab, frame or worker in; a worker may be as busy as it likes."""
+        kept = {"page": self.pages, "iframe": self.frames}.get(target["type"], self.workers)
+        kept[session] = target["targetId"]
+        self.soon(self.furnish(session))
+        if kept is not self.workers:
+            self.soon(self.feel(session))
+
     def soon(self, work: Coroutine[Any, Any, None]) -> None:
         """Does something that an event asks for, without holding the other events up."""
         task = asyncio.ensure_future(work)
         self.waiting.add(task)
         task.add_done_callback(self.waiting.discard)
+
+    def crashed(self, target: str) -> None:
+        """Notes that a page crashed, which ends the run, or a frame, which does not."""
+        if self.kinds.get(target) == "page":
+            self.spoil("A page crashed in the browser: try again, or give the task more memory")
+        self.frames = {session: frame for session, frame in self.frames.items() if frame != target}
+
+    async def feel(self, session: str) -> None:
+        """Sees to it that no script holds a tab or frame up for ever, as long as that is there."""
+
+        async def call(method: str, parameters: dict[str, Any]) -> None:
+            try:
+                await (await self.cdp.post(method, parameters, session))
+            except Refused:  # between two documents, unless it is gone
+                if session not in {**self.pages, **self.frames}:
+                    raise
+
+        with suppress(Gone, Refused):
+            for _ in range(STOPS):
+                await stop_endless_script(call)
+                if session not in {**self.pages, **self.frames}:
+                    return
+                _log.warning("full.script_stopped", hosts=sorted(self.hosts))
+            self.spoil(
+                "A page stops answering again and again: its scripts run without end, or it is too large: leave it out of the task"
+            )
 
     async def answer_dialog(self, kind: str, session: str | None) -> None:
         """Answers a page's dialog as a person in a hurry would: yes, and nothing where words are wanted."""
@@ -116,7 +161,7 @@ class Watch:
             self.spoiled.set_result(why)
 
     async def furnish(self, session: str) -> None:
-        """Gives a tab, or a frame in a process of its own, what every one of the task has, then lets it run."""
+        """Gives a tab, frame or worker what every one of the task has, as far as its kind takes it, then lets it run."""
         with suppress(Gone, Refused, TimeoutError):
             for method, parameters in (PAGE, *self.setup, FRAMES):
                 await self.cdp.post(method, parameters, session)

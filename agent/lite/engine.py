@@ -130,7 +130,7 @@ class Performance:
         self._room = room
         login = assignment.login if assignment.tool.account else None
         lookout = Lookout(room.page, site, origins)
-        self._watch = Watch(room.page, site, lookout, login=login, patience=patience)
+        self._watch = Watch(room.page, site, lookout, login=login, patience=patience, session=room.session)
         self._at = Finder(self._watch, origins, {}, room.gate)
         self._ear = Ear(room.context, origins)
         self._record = Record(desk, room.page, room.session)

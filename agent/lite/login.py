@@ -57,7 +57,7 @@ class Entrance:
             await self._submit()
             await self._get_in(answered)
         except PlaywrightError:
-            if not await self._browser_answers():
+            if not await self._page_answers():
                 raise BrowserFailed from None  # a login that nobody refused is not to be given up
             raise AuthenticationFailed(
                 f"The login form of {self._at.watch.site.name} did not work: reconnect {self._account}"
@@ -65,11 +65,11 @@ class Entrance:
         finally:
             answered.close()
 
-    async def _browser_answers(self) -> bool:
-        """Whether the context still answers, whatever its page is doing."""
+    async def _page_answers(self) -> bool:
+        """Whether the browser, and the page's own thread, still answer."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await self._at.watch.page.context.cookies()
+                await self._at.watch.page.evaluate("0")
         except (PlaywrightError, TimeoutError):
             return False
         return True

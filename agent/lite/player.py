@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import reduce, singledispatchmethod
 from pathlib import Path
 from typing import Protocol
@@ -18,13 +19,14 @@ from agent.lite.answers import Ear, Refused
 from agent.lite.editors import fill
 from agent.lite.finder import Finder, UnknownReading, shown
 from agent.lite.navigation import go, lost
+from agent.lite.pulse import feeling
 from agent.lite.untrusted import fold, plain
 from agent.lite.watch import Missing
 from tools.errors import BrowserFailed, Failure, InvalidParameters, PageChanged, PlatformError, WrongPage
 from tools.playbook import Answer, Choose, Click, Expect, Fill, Goto, Listen, Move, Press, Read, Upload, Wait
 
 FROZEN_SECONDS = 60.0
-"""Longer than any move waits for what it needs: a script that never ends keeps the page from answering at all."""
+"""Longer than any move waits for what it needs, and for an endless script to be stopped."""
 READ_SECONDS = 5.0
 """For what an element says, once it is there."""
 
@@ -66,10 +68,14 @@ class Player:
     def _ms(self) -> float:
         return 1000 * self.at.watch.patience.act
 
+    def _feeling(self) -> AbstractAsyncContextManager[None]:
+        session = self.at.watch.session
+        return nullcontext() if session is None else feeling(self.at.page, session)
+
     async def play(self, move: Move) -> None:
         """Plays one move. Raises a Failure, Refused, or the watch's Detour."""
         try:
-            async with asyncio.timeout(FROZEN_SECONDS + getattr(move, "seconds", 0)):
+            async with asyncio.timeout(FROZEN_SECONDS + getattr(move, "seconds", 0)), self._feeling():
                 if self._witness is not None:
                     await self._witness.before(move)
                 await self._play(move)

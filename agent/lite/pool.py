@@ -10,19 +10,16 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import psutil
-from playwright.async_api import Browser, Playwright
+from playwright.async_api import Browser
 from playwright.async_api import Error as PlaywrightError
 
 from agent.chromium import Chromium
-from agent.driver import start_driver
+from agent.driver import END_SECONDS, Driver
 from agent.wall import FLAGS
-from tools.errors import BrowserFailed
 
 DEAD_END = "http://nowhere.invalid:9"
 """The proxy of whatever is not in a task's context: it leads nowhere."""
-CONNECT_MS = 30_000
 ANSWER_SECONDS = 2.0
-END_SECONDS = 3.0
 LOOK_EVERY = 10
 """After so many tasks its memory is looked at: that takes a walk over all processes."""
 
@@ -94,7 +91,7 @@ class SharedChromium:
         self._memory = memory
         self._lock = asyncio.Lock()
         self._warm: Warm | None = None
-        self._playwright: Playwright | None = None
+        self._driver = Driver(folder)
 
     async def warm(self) -> Warm:
         """Starts it, unless it runs already. Raises BrowserFailed."""
@@ -130,9 +127,8 @@ class SharedChromium:
         async with self._lock:
             if self._warm is not None:
                 await self._end(self._warm)
-            if self._playwright is not None:
-                await stop(self._playwright)
-            self._warm = self._playwright = None
+            await self._driver.close()
+            self._warm = None
 
     async def _overgrown(self, warm: Warm) -> bool:
         return await asyncio.to_thread(resident, warm.chromium.pid) > self._memory
@@ -142,26 +138,11 @@ class SharedChromium:
             await asyncio.to_thread(self._find), self._folder, proxy=DEAD_END, args=FLAGS, sandbox=self._sandbox
         )
         try:
-            browser = await self._connect(chromium.cdp_url)
-        except PlaywrightError as error:
-            await chromium.close(grace=0)
-            raise BrowserFailed("Chromium started, but could not be driven: try again") from error
+            browser = await self._driver.connect(chromium.cdp_url)
         except BaseException:
             await chromium.close(grace=0)
             raise
         return Warm(chromium, browser)
-
-    async def _connect(self, cdp_url: str) -> Browser:
-        """Connects; Playwright's own process is started once, and again when it died."""
-        if self._playwright is not None:
-            with contextlib.suppress(PlaywrightError, TimeoutError):
-                return await connect(self._playwright, cdp_url)
-            await stop(self._playwright)
-        self._playwright = await start_driver()
-        try:
-            return await connect(self._playwright, cdp_url)
-        except TimeoutError:
-            raise BrowserFailed("Chromium started, but could not be driven: try again") from None
 
     async def _retire(self, warm: Warm) -> None:
         """Lets no more tasks in; it ends with its last one."""
@@ -173,18 +154,6 @@ class SharedChromium:
         with contextlib.suppress(PlaywrightError, TimeoutError):
             await asyncio.wait_for(warm.browser.close(), END_SECONDS)
         await warm.chromium.close()
-
-
-async def connect(playwright: Playwright, cdp_url: str) -> Browser:
-    """Playwright's connection to a Chromium. Raises TimeoutError where its own process does not answer any more."""
-    connecting = playwright.chromium.connect_over_cdp(cdp_url, timeout=CONNECT_MS, is_local=True)
-    return await asyncio.wait_for(connecting, CONNECT_MS / 1000 + END_SECONDS)
-
-
-async def stop(playwright: Playwright) -> None:
-    """Ends Playwright's own process; one that is dead or frozen is not waited for."""
-    with contextlib.suppress(PlaywrightError, TimeoutError):
-        await asyncio.wait_for(playwright.stop(), END_SECONDS)
 
 
 def resident(pid: int) -> int:

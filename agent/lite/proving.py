@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
@@ -16,6 +16,7 @@ from agent.engine import StepReport
 from agent.lite.answers import Ear, Refused
 from agent.lite.finder import Finder, UnknownReading, shown
 from agent.lite.player import Player
+from agent.lite.pool import Session
 from agent.lite.signs import Lookout
 from agent.lite.stages import action
 from agent.lite.untrusted import plain
@@ -47,7 +48,9 @@ async def play_proof(
     For a run that was played by others: `readings` are what is known already, `report` is told each stage as a step.
     Raises OutcomeUncertain where a tool that writes is not proved, and the failure itself for one that only reads.
     """
-    watch = Watch(page, site, Lookout(page, site, origins), patience=patience or Patience(), acted=tool.writes)
+    session = cast("Session", await page.context.new_cdp_session(page))
+    lookout = Lookout(page, site, origins)
+    watch = Watch(page, site, lookout, patience=patience or Patience(), session=session, acted=tool.writes)
     at = Finder(watch, origins, readings, None)
     at.went_at = asyncio.get_running_loop().time()  # others have loaded pages until now
     ear = Ear(page.context, origins)

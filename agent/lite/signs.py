@@ -14,7 +14,8 @@ from agent.signs import LOOK, Looked, Sight, SiteSigns, candidates
 from tools.errors import BrowserFailed
 from tools.site import Site, Who
 
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 30.0
+"""Longer than an endless script runs until it is stopped."""
 TRIES = 5
 
 

@@ -13,6 +13,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from agent.answers import RATE_SECONDS
 from agent.engine import Login
+from agent.lite.pool import Session
 from agent.lite.signs import Lookout
 from agent.lite.untrusted import plain
 from agent.signs import Sight, same
@@ -57,6 +58,7 @@ class Watch:
     """What is known of the run's standing. `login` None: the tool needs no account, so nobody has to be logged in.
 
     `acted`: the publishing act went out; from then on only a challenge stops the run, everything else is left to the proof.
+    `session`: of the page, by which its endless scripts are stopped; None: they are not.
     """
 
     page: Page
@@ -64,6 +66,7 @@ class Watch:
     lookout: Lookout
     login: Login | None = None
     patience: Patience = field(default_factory=Patience)
+    session: Session | None = None
     acted: bool = False
     identity: str | None = None
     logged_in: bool = False

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
@@ -19,6 +20,7 @@ from agent.chromium import Chromium
 from agent.lite.answers import Ear, Refused
 from agent.lite.finder import Finder
 from agent.lite.player import Player
+from agent.lite.pool import Session
 from agent.lite.signs import Lookout
 from agent.lite.watch import Detour, Patience, Watch
 from agent.origins import Origins
@@ -116,6 +118,11 @@ PAGES = {
     "/me": "<p id=me>@Ada</p>",
     "/login": "<p>log in</p>",
     "/freeze": "<button id=b onclick='for(;;);'>x</button>",
+    "/endless-script": "<script>for (;;);</script><p id=after>x</p>",
+    "/endless-handler": "<button id=b onclick='document.title = 1; for (;;);'>x</button><p id=after>x</p>",
+    "/endless-frame": "<iframe srcdoc='<script>for (;;);</script>'></iframe><p id=after>x</p>",
+    "/endless-promise": "<script>(function again() { Promise.resolve().then(again) })()</script><p id=after>x</p>",
+    "/endless-worker": "<script>new Worker(URL.createObjectURL(new Blob(['for (;;);'])))</script><p id=after>x</p>",
     "/ask": """<button id=post onclick="fetch('/api?' + location.search.slice(1), {method: 'POST'})">x</button>""",
 }
 
@@ -164,11 +171,13 @@ class Stand:
     """A page of the local site, and how to play on it."""
 
     page: Page
+    session: Session
     origins: Origins
     published: list[str]
 
     def player(self, site: Site = SITE, *, files: list[Path] | None = None) -> Player:
-        watch = Watch(self.page, site, Lookout(self.page, site, self.origins), patience=QUICK)
+        lookout = Lookout(self.page, site, self.origins)
+        watch = Watch(self.page, site, lookout, patience=QUICK, session=self.session)
 
         async def publish() -> None:
             self.published.append(await self.page.title())
@@ -199,7 +208,9 @@ async def shared(chromium_path: Path, tmp_path_factory: pytest.TempPathFactory) 
 async def stand(shared: tuple[Browser, str]) -> AsyncGenerator[Stand]:
     browser, origin = shared
     context = await browser.new_context()
-    yield Stand(await context.new_page(), Origins({SITE.home: origin}), [])
+    page = await context.new_page()
+    session = cast("Session", await context.new_cdp_session(page))
+    yield Stand(page, session, Origins({SITE.home: origin}), [])
     await context.close()
 
 
@@ -489,6 +500,20 @@ async def test_a_frozen_page_and_a_dead_one_are_the_browsers_failure(
     await stand.page.close()
     with pytest.raises(BrowserFailed):
         await stand.play(Goto("/form"))
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path.startswith("/endless")])
+async def test_a_script_that_never_ends_is_stopped_and_the_page_lives_on(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("agent.pulse.PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("agent.lite.pulse.EVERY_SECONDS", 0.2)
+    player = stand.player()
+    await player.play(Goto(path))
+    if path == "/endless-handler":
+        await stand.page.evaluate("setTimeout(() => b.click())")
+    await player.play(Wait("#after", seconds=30))
+    assert await stand.page.evaluate("document.readyState") == "complete"
 
 
 def test_origins_replace_and_document_what_they_stand_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from starlette.routing import Route
 
 from agent.engine import Viewport
 from agent.lite.pool import SharedChromium, Warm
+from agent.ownership import RECORD
 from agent.rooms import Furnishing, Rooms
 from agent.wall import Wall
 from tests.agent.conftest import canary, entries, eventually, family, living, served
@@ -47,6 +49,17 @@ async def test_a_driver_that_cannot_run_is_said_and_leaves_no_browser(
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/bin/false")
     with pytest.raises(BrowserFailed, match="libatomic1"):
         await pool.warm()
+
+
+async def test_the_drivers_temporary_files_lie_in_the_run_folder_and_go_with_it(
+    pool: SharedChromium, tmp_path: Path
+) -> None:
+    before = os.environ.get("TMPDIR")
+    warm = await pool.warm()
+    (folder,) = (tmp_path / "run").glob("driver-*")
+    assert [name.partition("-")[0] for name in entries(folder)] == [RECORD, "playwright"]
+    assert os.environ.get("TMPDIR") == before
+    warm.chromium.kill()  # nobody says goodbye to it
 
 
 async def works(warm: Warm) -> bool:

@@ -129,6 +129,7 @@ class Stage:
     def another(self, **settings: Any) -> FullEngine:
         """An engine with other settings, on the same nursery, and on the same pairs unless the settings say how many it has."""
         engine = FullEngine(replace(self.engine.settings, **settings), self.engine.nursery)
+        engine.driver = self.engine.driver
         if "warm" not in settings:
             engine.pairs = self.engine.pairs
         return engine

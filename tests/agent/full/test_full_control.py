@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 def remains(stage: Stage) -> set[str]:
-    """Runners and browsers that live, and what lies in the run folder: all but the zygote and the pairs that are kept ready."""
+    """Runners and browsers that live, and what lies in the run folder: all but the zygote, Playwright's and the pairs that are ready."""
     ready = stage.engine.pairs.ready
     kept = {pid for pair in ready for pid in (pair.chromium.pid, pair.runner.process.pid)}
     children = psutil.Process().children()
@@ -32,7 +32,7 @@ def remains(stage: Stage) -> set[str]:
     browsers = [one for one in mine if one.pid not in kept and "chrom" in one.name()]
     runners = [one for zygote in zygotes for one in zygote.children() if one.pid not in kept]
     below = {one for browser in browsers for one in family(browser.pid)}
-    folders = {path.name for path in (stage.folder / "run").iterdir()} - {
+    folders = {path.name for path in (stage.folder / "run").iterdir() if not path.name.startswith("driver-")} - {
         "zygote",
         *(pair.folder.name for pair in ready),
     }
@@ -40,10 +40,8 @@ def remains(stage: Stage) -> set[str]:
 
 
 def temporary() -> set[str]:
-    """What browser-use leaves in the system's temporary folder. Chromium's own socket there has a test beside its launcher's:
-    other browsers of this machine have such sockets too."""
-    names = {path.name for path in Path(tempfile.gettempdir()).iterdir()}
-    return {name for name in names if "browser" in name.lower() and "chromium" not in name.lower()}
+    """What lies in the folder for temporary files that this process's children see."""
+    return {path.name for path in Path(os.environ["TMPDIR"]).iterdir()}
 
 
 async def cancelled(stage: Stage, desk: RecordingDesk, *lines: Line, **more: Any) -> None:

@@ -29,6 +29,20 @@ PUBLISHING = (
     Answer("sent", {"id": "id"}, (Refusal("error", "DUPLICATE_CONTENT", unless="id"),), seconds=5),
 )
 
+WORKERS = {
+    "own": "fetch('/publish/worker', {method: 'POST'}); fetch('/publish/worker', {method: 'POST'})",
+    "for-pages": """onfetch = (event) => event.respondWith(fetch(event.request));
+        oninstall = () => skipWaiting(); onactivate = (event) => event.waitUntil(clients.claim())""",
+}
+CARRIERS = {
+    "a beacon": "navigator.sendBeacon('/publish/worker'); navigator.sendBeacon('/publish/worker')",
+    "a request that outlives its page": """for (let i = 0; i < 2; i++) fetch('/publish/worker', {method: 'POST', keepalive: true});
+        location.href = '/?elsewhere'""",
+    "a worker": "new Worker('/worker/own')",
+    "a shared worker": "new SharedWorker('/worker/own')",
+    "a service worker": "navigator.serviceWorker.register('/worker/own')",
+}
+
 
 @dataclass
 class Press:
@@ -40,6 +54,9 @@ class Press:
     async def page(self, request: Request) -> Response:
         other = request.query_params.get("frame")
         return HTMLResponse(f"<iframe src={other}></iframe>" if other else "<p>Here</p>")
+
+    async def worker(self, request: Request) -> Response:
+        return Response(WORKERS[request.path_params["kind"]], media_type="text/javascript")
 
     async def publish(self, request: Request) -> Response:
         how = request.path_params["how"]
@@ -58,7 +75,12 @@ class Press:
 
     def app(self) -> Starlette:
         return Starlette(
-            routes=[Route("/", self.page), Route("/publish/{how}", self.publish, methods=["POST", "OPTIONS"])]
+            routes=[
+                Route("/", self.page),
+                Route("/worker/{kind}", self.worker),
+                Route("/worker/publish/{how}", self.publish, methods=["POST"]),
+                Route("/publish/{how}", self.publish, methods=["POST", "OPTIONS"]),
+            ]
         )
 
 
@@ -206,4 +228,25 @@ async def test_a_frame_of_another_site_is_heard_and_lives_in_the_same_place(boot
     asked = {"expression": "fetch('/publish/framed', {method: 'POST'}).then(() => 1)", "awaitPromise": True}
     await booth.watch.cdp.call("Runtime.evaluate", asked, frame)
     assert booth.press.published == ["framed"]
+    assert booth.ear.readings == {"id": "1"}
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_whoever_publishes_is_heard_and_publishes_once(booth: Booth, carrier: str) -> None:
+    await booth.run(f"{CARRIERS[carrier]}; 1")
+    await eventually(lambda: booth.ear.readings == {"id": "1"})
+    assert await booth.ear.refusal() is None
+    assert booth.press.published == ["worker"]
+    assert booth.asked == 1
+
+
+async def test_what_a_service_worker_sends_in_its_pages_place_is_the_pages_request(booth: Booth) -> None:
+    """It lets everything through as it comes, as many a site's does."""
+    await booth.run("navigator.serviceWorker.register('/worker/for-pages').then(() => 1)")
+    await booth.go(f"{booth.origin}/worker/for-pages")
+    assert await booth.run("navigator.serviceWorker.ready.then(() => !!navigator.serviceWorker.controller)")
+    script = "fetch('publish/{}', {{method: 'POST'}}).then((a) => a.status, () => 'blocked')"
+    assert await booth.run(script.format("one")) == 200
+    assert await booth.run(script.format("two")) == "blocked"
+    assert booth.press.published == ["one"]
     assert booth.ear.readings == {"id": "1"}

@@ -8,7 +8,8 @@ import pytest
 
 from tests.agent.full.board import WriteNote, write_note
 from tests.agent.full.stage import RecordingDesk, Stage
-from tests.scripted_model import acts, done
+from tests.scripted_model import Act, Scene, acts, done
+from tools.browser.run_task import RunTask
 from tools.errors import AgentFailed, BrowserFailed, Failure
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]  # some of them keep two busy cores busier
@@ -52,6 +53,47 @@ PAGES: dict[str, tuple[str, type[Failure], str]] = {
         "nothing proves it",
     ),
 }
+
+
+ENDLESS = "<script>for (;;);</script>"
+
+
+async def test_scripts_without_end_are_stopped_and_the_agent_goes_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.pulse.PATIENCE_SECONDS", 2.0)
+    elsewhere = f"{stage.url.replace('127.0.0.1', 'localhost')}/raw?html={quote(ENDLESS)}"
+    pages = {
+        "at load": f"<h1>At load</h1>{ENDLESS}<p>after it</p>",
+        "after a click": "<button onclick='document.title = 1; for (;;);'>Press</button>",
+        "in a frame": f"<h1>In a frame</h1><iframe src='{elsewhere}'></iframe>",
+    }
+    seen: list[str] = []
+
+    def to(name: str) -> Act:
+        return acts("navigate", url=f"{stage.url}/raw?html={quote(pages[name])}")
+
+    def look(scene: Scene, then: Act) -> Act:
+        seen.append(scene.text)
+        return then
+
+    outcome = await stage.play(
+        lambda scene: look(scene, to("after a click")),
+        lambda scene: look(scene, acts("click", index=scene.index("button"))),
+        lambda scene: look(scene, to("in a frame")),
+        lambda scene: look(scene, done("Fine")),
+        parameters=RunTask(task="Read", start_url=f"{stage.url}/raw?html={quote(pages['at load'])}"),
+    )
+    assert outcome.result == {"output": "Fine"}
+    for text, what in zip(seen, ("after it", "Press", "Press", "In a frame"), strict=True):
+        assert what in text
+
+
+async def test_scripts_that_begin_again_and_again_end_the_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.pulse.PATIENCE_SECONDS", 1.0)
+    html = "<h1>Hello</h1><script>setInterval(() => { for (;;); }, 1)</script>"
+    with pytest.raises(BrowserFailed, match="run without end"):
+        await stage.play(acts("navigate", url=f"{stage.url}/raw?html={quote(html)}"), done("Fine"))
 
 
 @pytest.mark.parametrize("name", PAGES)
