@@ -480,14 +480,15 @@ async def test_a_request_that_fails_is_noticed_at_once(stand: Stand) -> None:
 # -- when the browser fails
 
 
-async def test_a_frozen_page_and_a_dead_one_are_the_browsers_failure(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_frozen_page_is_the_browsers_failure(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.lite.signs.LOOK_SECONDS", 0.5)
     with pytest.raises(BrowserFailed, match="froze"):
         await stand.play(Goto("/freeze"), Click("#b"), Wait("#never", seconds=1))
+
+
+async def test_a_tab_that_was_closed_is_no_page_any_more(stand: Stand) -> None:
     await stand.page.close()
-    with pytest.raises(BrowserFailed):
+    with pytest.raises(WrongPage, match="closed"):
         await stand.play(Goto("/form"))
 
 

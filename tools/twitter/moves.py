@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tools.disclosure import disclosed
-from tools.landmark import pattern
 from tools.playbook import Answer, Click, Expect, Fill, Goto, Listen, Move, Read, Reading, Stage, Wait
 from tools.proof import Proof
+from tools.readback import TAKEN, look_back
 from tools.twitter import page
 from tools.twitter.address import Address
 from tools.twitter.parameters import Written
@@ -41,7 +41,7 @@ def publish(written: Written) -> tuple[Stage, ...]:
     sending = (
         Listen("sent", r"/graphql/[^/?]+/CreateTweet"),
         Click(page.SEND, within=page.DIALOG, publishes=True),
-        Answer("sent", {"tweetId": page.MADE}, page.REFUSALS, optional=True),
+        Answer("sent", {"tweetId": page.MADE, TAKEN: page.MADE}, page.REFUSALS, optional=True),
     )
     link = Read("tweetId", page.TOAST_LINK, attribute="href", pattern=r"/status/(\d+)", seconds=5.0)
     return (
@@ -66,20 +66,15 @@ def engaged(post: Address, done: tuple[str, ...], *, word: str) -> Proof:
 
 
 def read_back(text: str) -> Proof:
-    """Opens the new post and reads it. The number that X gave it shows that X took it, even while X does not show it."""
+    """Reads the new post back by its number, and who wrote it: this account."""
     post, words = page.of(page.POST, "{tweetId}"), page.of(page.TEXT, "{tweetId}")
-    moves = (
-        Goto("/i/status/{tweetId}", "read_back"),
-        Read("there", (*post, *page.NO_POST), optional=True),
-        Read("shown", words, pattern=f"({pattern(text)})", optional=True, seconds=2.0),
-        Read(
-            "author",
-            page.of(page.AUTHOR, "{tweetId}"),
-            attribute="href",
-            pattern=r"/(\w+)/status/",
-            optional=True,
-            seconds=0,
-        ),
+    author = Read(
+        "author",
+        page.of(page.AUTHOR, "{tweetId}"),
+        attribute="href",
+        pattern=r"/(\w+)/status/",
+        optional=True,
+        seconds=0,
     )
-    readings = {name: Reading(name) for name in ("tweetId", "author", "shown")}
-    return Proof((Stage("Read the post back", moves, "verifying"),), readings)
+    look = look_back("/i/status/{tweetId}", words, (*post, *page.NO_POST), text, author, goal="Read the post back")
+    return Proof(look, {name: Reading(name) for name in ("tweetId", "author", "shown")}, by="author")
