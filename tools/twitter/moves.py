@@ -33,9 +33,10 @@ def open_post(address: Address) -> Stage:
     return Stage("Open the post", moves, "opening")
 
 
-def publish(written: Written) -> tuple[Stage, ...]:
-    """Writes into the open dialog, behind X's own mark where the caller asks for it, sends it, and learns the new post's
-    number: from the answer, else from the link in the toast.
+def publish(written: Written, *first: Move, goal: str = "Write the text") -> tuple[Stage, ...]:
+    """Writes into the open dialog, after the moves that opened it in the same stage, behind X's own mark where the caller asks for it.
+
+    Then sends it, and learns the new post's number: from the answer, else from the link in the toast.
     """
     mark = disclosed(page.AI_MARK, page.AI_MARKED, "X", within=page.DIALOG) if written.ai_generated else ()
     sending = (
@@ -45,7 +46,7 @@ def publish(written: Written) -> tuple[Stage, ...]:
     )
     link = Read("tweetId", page.TOAST_LINK, attribute="href", pattern=r"/status/(\d+)", seconds=5.0)
     return (
-        Stage("Write the text", (*mark, Fill(page.BOX, written.text, within=page.DIALOG)), "writing"),
+        Stage(goal, (*first, *mark, Fill(page.BOX, written.text, within=page.DIALOG)), "writing"),
         Stage("Send it", sending, "publishing"),
         Stage("Look for the link to the new post", (link,), "publishing", unless="tweetId"),
     )

@@ -88,8 +88,8 @@ def on_tonghuashun(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
     def title(scene: Scene) -> Act:
         return acts("input", index=scene.index("input"), text=asked["title"])
 
-    def write(scene: Scene) -> Act:
-        return acts("input", index=scene.index(contenteditable="true"), text=asked["text"])
+    def enter(scene: Scene) -> Act:
+        return acts("click", index=scene.index("iframe"))
 
     def go_on(scene: Scene) -> Act:
         return acts("click", index=labelled(scene, "a", "下一步", "Next"))
@@ -102,7 +102,8 @@ def on_tonghuashun(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
         return told("Posted", {"postUrl": f"https://t.10jqka.com.cn/pid_{made.id}.shtml", "postId": made.id})
 
     opening = acts("navigate", url=f"{replica.origin}/newcircle/creation/postAll")
-    return [opening, begin, title, write, go_on, post, report]
+    write = acts("send_keys", keys=asked["text"])
+    return [opening, begin, title, enter, write, go_on, post, report]
 
 
 def labelled(scene: Scene, tag: str, *labels: str) -> int:
