@@ -367,7 +367,8 @@ INTRODUCTION = (
     "The four platforms cannot be told to misbehave, so small stand-ins can: sites on loopback that copy what is publicly",
     "known of the platforms' pages (`tests/replicas/`). The tests play a publishing tool of each platform with the lite engine",
     "against each fault and look at three things: how the task ends, what was really published, and under which account. The last",
-    "column says where the full engine, whose model follows a script there, comes to another end.",
+    "column says where the full engine, whose model follows a script there, comes to another end: `make faults` plays it on every",
+    "platform, `make test` each fault on one.",
     "",
 )
 CLOSING = (
