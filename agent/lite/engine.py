@@ -204,10 +204,13 @@ class Performance:
         tool, parameters, site = self._assignment.tool, self._assignment.parameters, self._watch.site
         try:
             return await prove(tool, parameters, self._at, stages.prove, lost)
-        except OutcomeUncertain:
+        except OutcomeUncertain as uncertain:
             if not self._room.page.is_closed():
                 raise
-        page = await self._room.context.new_page()
+            try:
+                page = await self._room.context.new_page()
+            except PlaywrightError:
+                raise uncertain from None  # the whole browser is gone
         return await play_proof(
             page,
             tool,
