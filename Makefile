@@ -9,7 +9,7 @@ INSTALL := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 # Where it is set, every process would compile every library anew: seconds for a server, ten for a browser agent.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo serve test check bench docs bundle lock clean chromium
+.PHONY: help demo serve test faults check bench docs bundle lock clean chromium
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ serve: $(VENV)/.ready chromium ## Serve REST, MCP, live views and pages
 
 test: $(VENV)/.ready-dev chromium ## Set everything up and pass the tests, two files at a time
 	$(BIN)/pytest -n 2
+
+faults: $(VENV)/.ready-dev chromium ## Play every fault of docs/faults.md on every platform with the full engine
+	WEBHAND_FAULTS=all $(BIN)/pytest tests/agent/platforms/test_platform_faults_full.py
 
 check: $(VENV)/.ready-dev ## Lint, types, import contracts, fresh documents, wheel contents
 	$(BIN)/ruff check .

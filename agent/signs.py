@@ -47,28 +47,49 @@ LOOK = """([selectors, who]) => {
     name = one && (who[1] ? one.getAttribute(who[1]) : one.innerText);
   } catch { name = false }
   const [navigation] = performance.getEntriesByType('navigation');
-  return { seen: selectors.map(seen), name: name ?? null, url: location.href, status: navigation ? navigation.responseStatus : 0 };
+  return { seen: selectors.map(seen), name: name ?? null, url: location.href, status: navigation ? navigation.responseStatus : 0,
+    document: performance.timeOrigin };
 }"""
 
 
 class Looked(TypedDict):
-    """What LOOK answers; `name` is False where the page could not be asked. `status`: of the page's own answer, 0: unknown."""
+    """What LOOK answers; `name` is False where the page could not be asked. `status`: of the page's own answer, 0: unknown.
+
+    `document`: when the document began, which tells it from the one before.
+    """
 
     seen: list[bool | None]
     name: str | bool | None
     url: str
     status: int
+    document: float
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What was seen: the conditions that hold, and the member's name as the page spells it."""
+    """What was seen: the conditions that hold, the member's name as the page spells it, the document, its site's session cookies."""
 
     conditions: frozenset[str]
     who: str | None
+    document: float = 0.0
+    session: frozenset[tuple[str, str]] = frozenset()
 
     def __contains__(self, condition: str) -> bool:
         return condition in self.conditions
+
+
+@dataclass
+class Tenure:
+    """Under which login a document stands: once another member logs in elsewhere, it goes on showing the name it was drawn with."""
+
+    document: float = 0.0
+    session: frozenset[tuple[str, str]] = frozenset()
+
+    def holds(self, sight: Sight) -> bool:
+        """Whether the session cookies are still those with which this document was first seen."""
+        if sight.document != self.document or not self.session:
+            self.document, self.session = sight.document, sight.session
+        return self.session == sight.session
 
 
 class SiteSigns:
@@ -79,7 +100,8 @@ class SiteSigns:
         self._origins = origins
         self._signs: dict[str, Signs] = {name: getattr(site, name) for name in CONDITIONS}
         self.selectors = list(dict.fromkeys(one for signs in self._signs.values() for one in signs.selectors))
-        self.wants_cookies = any(signs.cookies for signs in self._signs.values()) or bool(site.who and site.who.cookie)
+        cookies = (*(one for signs in self._signs.values() for one in signs.cookies), site.who and site.who.cookie)
+        self.wants_cookies = any(cookies) or bool(site.session)
 
     @property
     def asked(self) -> list[Any]:
@@ -99,7 +121,8 @@ class SiteSigns:
             or status in signs.statuses
             or any(has(cookies, cookie) for cookie in signs.cookies)
         }
-        return Sight(frozenset(held), self._name(looked["name"], cookies))
+        session = frozenset((name, cookies[name]) for name in self._site.session if cookies.get(name))
+        return Sight(frozenset(held), self._name(looked["name"], cookies), looked["document"], session)
 
     def jar(self, cookies: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         """The cookies of the site's hosts and of the host that stands for them."""

@@ -20,3 +20,5 @@ class Proof:
 
     stages: tuple[Stage, ...]
     result: Mapping[str, Text] = field(default_factory=dict[str, Text])
+    by: str | None = None
+    """The reading that names the author of what was read back: where it is known, it must be the account's own member."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 from pydantic import model_validator
 
 from tools.landmark import pattern
-from tools.playbook import Goto, Read, Selector, Stage
+from tools.playbook import Goto, Move, Read, Selector, Stage, Wait
 from tools.tool import Result
+
+TAKEN = "taken"
+"""The reading that holds the number of what was published, where the site's own answer to the publishing act said it."""
 
 
 class ReadBack(Result):
@@ -31,12 +35,22 @@ class ReadBack(Result):
         raise NotImplementedError
 
 
-def look_back(url: str, words: tuple[str, ...], missing: tuple[str, ...], text: str, *, goal: str) -> Stage:
-    """Opens what was published at its own address and reads it as `shown`; while a site reviews it, it is not there yet."""
+def look_back(
+    url: str, words: tuple[str, ...], missing: tuple[str, ...], text: str, *more: Move, goal: str
+) -> tuple[Stage, ...]:
+    """Opens what was published at its own address and reads it as `shown`, then whatever `more` reads.
+
+    While a site reviews it, it is not there yet, and nothing else is either. That is enough where the site's own answer said that it
+    took it (the reading TAKEN). A number from anywhere else, a toast or an agent's word, may be that of something else: then the text
+    has to stand there.
+    """
     there: Selector = (*words, *missing)
-    moves = (
-        Goto(url, "read_back"),
-        Read("there", there, optional=True),
-        Read("shown", words, pattern=f"({pattern(text)})", optional=True, seconds=2.0),
+    text_ = Read("shown", words, pattern=f"({pattern(text)})", seconds=2.0)
+    moves = (Goto(url, "read_back"), Read("there", there, optional=True), replace(text_, optional=True), *more)
+    return (
+        Stage(goal, moves, "verifying"),
+        Stage("See that it is ours", (text_,), "verifying", unless=TAKEN),
+        Stage(
+            "See that no other text stands there", (Wait(words, gone=True, seconds=2.0),), "verifying", unless="shown"
+        ),
     )
-    return Stage(goal, moves, "verifying")

@@ -74,6 +74,8 @@ class Site:
     suspended: Signs = field(default_factory=Signs)
     rate: Signs = field(default_factory=Signs)
     who: Who | None = None
+    session: tuple[str, ...] = ()
+    """The cookies that hold a login: when one of them changes under an open page, what the page says of the member is old."""
     login_form: LoginForm | None = None
     locale: str = "en-US"
     timezone: str = "UTC"

@@ -58,8 +58,9 @@ CODES = {failure.code: failure for failure in every_failure()}
 
 _log = structlog.get_logger(__name__)
 
-Prove = Callable[[str, Mapping[str, str], Report], Awaitable[Mapping[str, Any]]]
-"""Reads a result back in the browser at that DevTools URL, starting with the agent's own readings; reports it as steps."""
+Prove = Callable[[str, Mapping[str, str], Report, str | None], Awaitable[Mapping[str, Any]]]
+"""Reads a result back in the browser at that DevTools URL, starting with the agent's own readings; reports it as steps. Told as well:
+who was logged in."""
 
 
 class Run:
@@ -234,11 +235,19 @@ class Run:
         if self.assignment.options.dry_run:
             return False
         try:
+            if self.standing is not None:
+                await self.standing.make_sure_who(self.tab)
             await self.arm()
         except Failure as failure:
+            self.armed = False  # it does not leave
             self.messages.put_nowait(failure)
             return False
         return True
+
+    @property
+    def gone_out(self) -> bool:
+        """Whether the publishing act may have gone out: as the ear heard it, or, where it knows no such request, armed clicks."""
+        return self.ear.taken or bool(self.ear.sending) if self.ear.publishing else self.armed
 
     async def check_refusal(self) -> None:
         """Raises what the site refused the publishing act with, unless a person or the agent itself can see to it."""
@@ -256,7 +265,7 @@ class Run:
         if self.standing is None:
             return
         asked = 0
-        while await self.standing.challenged(self.tab, acted=self.armed):
+        while await self.standing.challenged(self.tab, acted=self.gone_out):
             if asked == CHALLENGES:
                 raise ChallengeRequired(f"{self.standing.site.name} asked for a person {asked} times in a row")
             asked += 1
@@ -311,14 +320,21 @@ class Run:
         """The result as it was read back. Raises OutcomeUncertain where the act was armed, else why nothing was published."""
         await self.pair.runner.kill()
         data: dict[str, Any] = finished.output or {}
-        told = {name: str(value) for name, value in data.items() if value is not None}
+        known = self.assignment.tool.result.model_json_schema()["properties"]  # only the site itself says the rest
+        told = {name: str(value) for name, value in data.items() if value is not None and name in known}
         readings = {**told, **self.ear.readings}  # what the site said counts more
         try:
-            return await self.prove(self.pair.chromium.cdp_url, readings, self.report)
+            return await self.prove(self.pair.chromium.cdp_url, readings, self.report, self.member)
         except Failure as failure:
             raise (
                 unproved(verdict or failure) if self.armed else verdict or unfounded(finished, self.redactor)
             ) from failure
+
+    @property
+    def member(self) -> str | None:
+        """Who is logged in, as far as it is known."""
+        login = self.assignment.login if self.assignment.tool.account else None
+        return (login and login.identity) or (self.standing and self.standing.identity) or None
 
     async def login_state(self) -> Mapping[str, Any] | None:
         """The browser's storage state, where somebody wants it."""

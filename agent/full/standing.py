@@ -13,8 +13,8 @@ from agent.engine import Login
 from agent.full.watch import Watch
 from agent.lite.untrusted import plain
 from agent.origins import Origins
-from agent.signs import LOOK, Sight, SiteSigns, same
-from tools.errors import AccountSuspended, AuthenticationFailed, RateLimited
+from agent.signs import LOOK, Sight, SiteSigns, Tenure, same
+from tools.errors import AccountSuspended, AuthenticationFailed, PageChanged, RateLimited
 from tools.site import Site
 
 LOOK_SECONDS = 2.0
@@ -24,14 +24,34 @@ LONGEST_NAME = 60
 
 
 class Standing:
-    """What one platform's pages say. `login` None: the tool needs no account. `identity`: who was last seen logged in."""
+    """What one platform's pages say. `login` None: the tool needs no account. `named`: what was seen when a page last named the member."""
 
     def __init__(self, site: Site, origins: Origins, watch: Watch, login: Login | None) -> None:
         self.site = site
         self.signs = SiteSigns(site, origins)
         self.watch = watch
         self.login = login
-        self.identity: str | None = None
+        self.named: Sight | None = None
+        self.tenure = Tenure()
+
+    @property
+    def identity(self) -> str | None:
+        """Who was last seen logged in."""
+        return self.named.who if self.named else None
+
+    async def make_sure_who(self, target: str) -> None:
+        """Before anything leaves that publishes: the login must still be the account's. Raises what else it is, or PageChanged.
+
+        A tab that does not name the member, or does not answer, is taken by the name and the session cookies of the last that did.
+        """
+        if self.login is None or self.site.who is None:
+            return
+        sight = await self.look(target)
+        if sight is not None:
+            self.check(sight)
+        known = self.named is not None and (sight is None or sight.session == self.named.session != frozenset())
+        if not known and (sight is None or sight.who is None):
+            raise PageChanged(f"{self.site.name} does not show who is logged in, so nothing was published")
 
     async def challenged(self, target: str, *, acted: bool) -> bool:
         """Looks at that tab, and answers whether a person is wanted there.
@@ -56,6 +76,10 @@ class Standing:
         login = self.login
         if login is None:
             return
+        if not self.tenure.holds(sight):
+            raise AuthenticationFailed(
+                f"The login at {self.site.name} changed under the open page, so nothing was published as {self.account}: reconnect it"
+            )
         if login.identity is not None and sight.who is not None and not same(login.identity, sight.who):
             shown, wanted = plain(sight.who, LONGEST_NAME), plain(login.identity, LONGEST_NAME)
             raise AuthenticationFailed(
@@ -94,7 +118,7 @@ class Standing:
                 return None
             cookies = self.signs.jar(await self.watch.cookies()) if self.signs.wants_cookies else {}
             sight = self.signs.read(looked, looked["url"], looked["status"], cookies)
-            self.identity = sight.who or self.identity
+            self.named = sight if sight.who else self.named
             return sight
         return None
 

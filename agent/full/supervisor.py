@@ -51,7 +51,9 @@ class FullEngine:
             desk.show(None)
             await asyncio.shield(asyncio.ensure_future(self.pairs.give_back(pair)))
 
-    async def prove(self, brief: Brief, cdp_url: str, readings: Mapping[str, str], report: Report) -> Mapping[str, Any]:
+    async def prove(
+        self, brief: Brief, cdp_url: str, readings: Mapping[str, str], report: Report, identity: str | None
+    ) -> Mapping[str, Any]:
         """Reads a result back on a page of its own in the task's browser. Raises a Failure where it is not there."""
         assignment, site = brief.assignment, brief.site
         if site is None:
@@ -61,7 +63,14 @@ class FullEngine:
             try:
                 page = await browser.contexts[0].new_page()
                 return await play_proof(
-                    page, assignment.tool, assignment.parameters, readings, site, brief.origins, report=report
+                    page,
+                    assignment.tool,
+                    assignment.parameters,
+                    readings,
+                    site,
+                    brief.origins,
+                    report=report,
+                    identity=identity,
                 )
             finally:
                 await browser.close()

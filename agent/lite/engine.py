@@ -17,7 +17,7 @@ from agent.lite.answers import Ear
 from agent.lite.finder import Finder
 from agent.lite.inspector import Inspection, Inspector
 from agent.lite.pool import SharedChromium
-from agent.lite.proving import as_result, prove
+from agent.lite.proving import as_result, play_proof, prove
 from agent.lite.record import Record
 from agent.lite.signs import Lookout
 from agent.lite.stages import DryRun, Stages
@@ -25,7 +25,14 @@ from agent.lite.watch import Patience, Watch
 from agent.origins import Origins
 from agent.rooms import Furnishing, Room, Rooms
 from agent.wall import Wall, narrow, parse_domains
-from tools.errors import AccountSuspended, AuthenticationFailed, BrowserFailed, Failure, InvalidParameters
+from tools.errors import (
+    AccountSuspended,
+    AuthenticationFailed,
+    BrowserFailed,
+    Failure,
+    InvalidParameters,
+    OutcomeUncertain,
+)
 from tools.site import Site
 
 KEEP_SECONDS = 0.5
@@ -190,7 +197,31 @@ class Performance:
             if not self._watch.acted:
                 raise
             lost = failure
-        return await self._outcome(await prove(tool, parameters, self._at, stages.prove, lost))
+        return await self._outcome(await self._proved(stages, lost))
+
+    async def _proved(self, stages: Stages, lost: Failure | None) -> dict[str, Any]:
+        """The result as it was read back: in a new tab where the page, or a person, has closed the one that was worked in."""
+        tool, parameters, site = self._assignment.tool, self._assignment.parameters, self._watch.site
+        try:
+            return await prove(tool, parameters, self._at, stages.prove, lost)
+        except OutcomeUncertain as uncertain:
+            if not self._room.page.is_closed():
+                raise
+            try:
+                page = await self._room.context.new_page()
+            except PlaywrightError:
+                raise uncertain from None  # the whole browser is gone
+        return await play_proof(
+            page,
+            tool,
+            parameters,
+            self._at.readings,
+            site,
+            self._at.origins,
+            patience=self._watch.patience,
+            report=self._desk.step,
+            identity=self._watch.identity,
+        )
 
     def _dry_result(self) -> dict[str, Any]:
         output = {"output": "Dry run: everything was done but the act itself; nothing was published."}

@@ -70,8 +70,12 @@ class Finder:
         frame: Selector | None = None,
         visible: bool = True,
         seconds: float | None = None,
+        alone: bool = False,
     ) -> Locator:
-        """The first candidate that is on the page. Raises PageChanged or WrongPage when none comes in time."""
+        """The first candidate that is on the page. Raises PageChanged or WrongPage when none comes in time.
+
+        `alone`: one that several elements fit, of which any may be the wrong one, is no candidate: PageChanged.
+        """
         every = self.every(selector, within, frame, visible=visible)
         anyone = reduce(Locator.or_, every).first
         state = "visible" if visible else "attached"
@@ -82,10 +86,24 @@ class Finder:
             )
         except Missing:
             raise self.missing(self.selectors(selector)) from None
-        for candidate in every[:-1]:
-            if await candidate.count():
+        for candidate in every if alone else every[:-1]:
+            if count := await candidate.count():
+                if alone and count > 1:
+                    known = " or ".join(self.selectors(selector))
+                    raise PageChanged(
+                        f"{shown(self.page.url)} has {count} elements that fit {known}: one of them must be wrong"
+                    )
                 return candidate.first
         return every[-1].first
+
+    async def now(
+        self, selector: Selector, *, within: Selector | None = None, frame: Selector | None = None
+    ) -> Locator | None:
+        """The first candidate that is visible right now; None: there is none."""
+        for candidate in self.every(selector, within, frame):
+            if await candidate.count():
+                return candidate.first
+        return None
 
     async def shows(self, selector: Selector) -> bool:
         """Whether something visible fits it right now."""
@@ -94,13 +112,14 @@ class Finder:
     def every(
         self, selector: Selector, within: Selector | None = None, frame: Selector | None = None, *, visible: bool = True
     ) -> list[Locator]:
-        """A locator for each candidate, `within` the first such element and inside a `frame`."""
+        """A locator for each candidate inside a `frame`; with `within`, for each inside the first element of each of its own."""
         root: Root = self.page
         if frame is not None:
             root = root.frame_locator(", ".join(self.selectors(frame)))
+        around: list[Root] = [root]
         if within is not None:
-            root = reduce(Locator.or_, [root.locator(one) for one in self.selectors(within)]).filter(visible=True).first
-        found = [root.locator(one) for one in self.selectors(selector)]
+            around = [root.locator(one).filter(visible=True).first for one in self.selectors(within)]
+        found = [place.locator(one) for place in around for one in self.selectors(selector)]
         return [one.filter(visible=True) for one in found] if visible else found
 
     def missing(self, selectors: Sequence[str]) -> Failure:

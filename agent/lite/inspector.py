@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -94,8 +95,8 @@ class Inspector:
     async def _note(self, place: int, field: str) -> None:
         by = self._found_by(place, field)
         try:
-            every = self._at.every(**by)
-            for candidate, found in zip(self._at.selectors(by["selector"]), every, strict=True):
+            candidates = itertools.cycle(self._at.selectors(by["selector"]))  # once for each element around them
+            for candidate, found in zip(candidates, self._at.every(**by), strict=False):
                 if await found.count():
                     self._noted[place, field] = candidate
                     return

@@ -10,14 +10,14 @@ from functools import reduce, singledispatchmethod
 from pathlib import Path
 from typing import Protocol
 
+from playwright.async_api import ElementHandle, Locator, expect
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Locator, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from agent.answers import FAILURES, readings_of, refusal_in
 from agent.lite.answers import Ear, Refused
-from agent.lite.editors import fill
 from agent.lite.finder import Finder, UnknownReading, shown
+from agent.lite.form import Form
 from agent.lite.navigation import go, lost
 from agent.lite.pulse import feeling
 from agent.lite.untrusted import fold, plain
@@ -29,6 +29,12 @@ FROZEN_SECONDS = 60.0
 """Longer than any move waits for what it needs, and for an endless script to be stopped."""
 READ_SECONDS = 5.0
 """For what an element says, once it is there."""
+WITHIN_REACH = """one => {
+  const box = one.getClientRects()[0];
+  const top = box && one.getRootNode().elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+  return Boolean(top) && one.contains(top) && !one.matches(':disabled, [aria-disabled=true]');
+}"""
+"""Whether a click on an element would meet it, and not something that lies over it, and would count."""
 
 
 class Witness(Protocol):
@@ -63,6 +69,7 @@ class Player:
         self._ear = ear
         self._files = {file.name: file for file in files}
         self._publish = publish
+        self._form = Form(at)
 
     @property
     def _ms(self) -> float:
@@ -97,33 +104,57 @@ class Player:
 
     @_play.register
     async def _goto(self, move: Goto) -> None:
+        self._form.forget()
         await go(self.at, self.at.origins.resolve(self.at.url(move.url), self.at.watch.site))
 
     @_play.register
     async def _click(self, move: Click) -> None:
-        found = await self.at.find(move.selector, within=move.within)
+        found = await self.at.find(move.selector, within=move.within, alone=move.publishes)
         if not move.publishes:
+            self._form.leave()
             await found.click(timeout=self._ms)
             return
+        await self._form.restore(self._ms)
         await found.click(trial=True, timeout=self._ms)  # everything but the click itself
         await self._about_to_publish()
-        await found.click(force=True, timeout=self._ms)
+        target = await self._target(move)
+        self._go_out()
+        await target.click(timeout=self._ms)
 
     @_play.register
     async def _fill(self, move: Fill) -> None:
-        found = await self.at.find(move.selector, within=move.within, frame=move.frame)
-        await fill(found, self.at.text(move.text), self._ms)
+        await self._form.fill(move, self._ms)
 
     @_play.register
     async def _press(self, move: Press) -> None:
-        found = await self.at.find(move.selector) if move.selector is not None else None
-        if move.publishes:
+        found = await self.at.find(move.selector, alone=move.publishes) if move.selector is not None else None
+        if not move.publishes:
+            self._form.leave()
+        else:
+            await self._form.restore(self._ms)
             await self._about_to_publish()
+            self._go_out()
         await (found.press(move.key, timeout=self._ms) if found else self.at.page.keyboard.press(move.key))
 
     async def _about_to_publish(self) -> None:
+        """Puts the act on record, which takes its time, and sees that everything is still as it was. Nothing went out yet."""
         if self._publish is not None:
             await self._publish()
+            await self.at.watch.make_sure_who()
+            await self._form.check()
+
+    async def _target(self, move: Click) -> ElementHandle:
+        """The very element to click. Raises PageChanged where it has moved on, or something lies over it."""
+        found = await self.at.find(move.selector, within=move.within, alone=True, seconds=0)
+        target = await found.element_handle(timeout=self._ms)
+        if not await target.evaluate(WITHIN_REACH):
+            raise PageChanged(f"On {shown(self.at.page.url)} nobody can click {self._named(move)} any more")
+        return target
+
+    def _go_out(self) -> None:
+        """From now on nobody knows whether the act was done, until there is proof of it."""
+        if self._publish is not None:
+            self.at.watch.acted = True
 
     @_play.register
     async def _choose(self, move: Choose) -> None:
@@ -223,6 +254,9 @@ class Player:
 
     def _broken(self, error: PlaywrightError, move: Move) -> Failure:
         """What a Playwright error means that no move expected."""
+        browser = self.at.page.context.browser
+        if self.at.page.is_closed() and browser is not None and browser.is_connected():
+            return WrongPage("The tab was closed while the task was at work in it")
         if "crash" in error.message or lost(self.at.page, error):
             return BrowserFailed()
         what = f"{type(move).__name__.lower()} on {self._named(move)}"

@@ -22,7 +22,8 @@ from agent.lite.stages import action
 from agent.lite.untrusted import plain
 from agent.lite.watch import Detour, Patience, Watch
 from agent.origins import Origins
-from tools.errors import BrowserFailed, ChallengeRequired, Failure, OutcomeUncertain, PageChanged
+from agent.signs import same
+from tools.errors import BrowserFailed, ChallengeRequired, Failure, OutcomeUncertain, PageChanged, PlatformError
 from tools.playbook import Playbook, Stage
 from tools.proof import Proof
 from tools.site import Site
@@ -42,15 +43,25 @@ async def play_proof(
     *,
     patience: Patience | None = None,
     report: Report | None = None,
+    identity: str | None = None,
 ) -> dict[str, Any]:
     """Plays a tool's proof on a page of the same login, and answers the result as its model has it.
 
-    For a run that was played by others: `readings` are what is known already, `report` is told each stage as a step.
+    For a run that was played by others: `readings` are what is known already, `report` is told each stage as a step, `identity` is
+    who was logged in.
     Raises OutcomeUncertain where a tool that writes is not proved, and the failure itself for one that only reads.
     """
     session = cast("Session", await page.context.new_cdp_session(page))
     lookout = Lookout(page, site, origins)
-    watch = Watch(page, site, lookout, patience=patience or Patience(), session=session, acted=tool.writes)
+    watch = Watch(
+        page,
+        site,
+        lookout,
+        patience=patience or Patience(),
+        session=session,
+        acted=tool.writes,
+        identity=identity,
+    )
     at = Finder(watch, origins, readings, None)
     at.went_at = asyncio.get_running_loop().time()  # others have loaded pages until now
     ear = Ear(page.context, origins)
@@ -118,6 +129,7 @@ async def prove(
     for left in reversed(range(tries)):
         try:
             await play(proof.stages)
+            check_author(proof, at)
             return result(tool, proof, at)
         except (Failure, Refused, Detour) as stopped:
             failure = as_failure(stopped)
@@ -127,6 +139,14 @@ async def prove(
                 raise uncertain(lost or failure, at) from None
         await asyncio.sleep(at.watch.patience.between_proofs)
     raise AssertionError  # the last try returns or raises
+
+
+def check_author(proof: Proof, at: Finder) -> None:
+    """Raises PlatformError where what was read back is somebody else's."""
+    author, member = at.readings.get(proof.by or ""), at.watch.identity
+    if author and member and not same(author, member):
+        shown_as, own = plain(author, 60), plain(member, 60)
+        raise PlatformError(f"{at.watch.site.name} shows it as published by {shown_as}, not by {own}")
 
 
 def as_failure(stopped: Failure | Refused | Detour) -> Failure:

@@ -41,8 +41,7 @@ class Lookout:
 
     async def look(self) -> Sight:
         """What holds now. Raises BrowserFailed when the page does not answer."""
-        cookies = await self._jar() if self._signs.wants_cookies else {}
-        looked = await self._ask()
+        looked, cookies = await asyncio.gather(self._ask(), self._jar())
         url = self._page.url
         return self._signs.read(looked, url, self._status if url == self._landed else 0, cookies)
 
@@ -76,4 +75,6 @@ class Lookout:
         return looked
 
     async def _jar(self) -> dict[str, str]:
+        if not self._signs.wants_cookies:
+            return {}
         return self._signs.jar(cast("Iterable[dict[str, Any]]", await self._page.context.cookies()))

@@ -136,7 +136,6 @@ class Stages:
         await self.record.still()
         await self.record.flush()
         await self.desk.arm()
-        self._watch.acted = True
 
     async def _go_round(self, detour: Detour) -> None:
         """Has a person or the login form do what is in the way. Raises ChallengeRequired or AuthenticationFailed."""

@@ -16,7 +16,7 @@ from agent.engine import Login
 from agent.lite.pool import Session
 from agent.lite.signs import Lookout
 from agent.lite.untrusted import plain
-from agent.signs import Sight, same
+from agent.signs import Sight, Tenure, same
 from tools.errors import AccountSuspended, AuthenticationFailed, PageChanged, RateLimited
 from tools.patience import seconds_to_wait
 from tools.site import Site
@@ -70,6 +70,7 @@ class Watch:
     acted: bool = False
     identity: str | None = None
     logged_in: bool = False
+    tenure: Tenure = field(default_factory=Tenure)
 
     async def check(self) -> Sight:
         """Looks for signs, and raises what they mean: a Failure, or a Detour."""
@@ -90,6 +91,10 @@ class Watch:
     def _check_login(self, login: Login, sight: Sight) -> None:
         if "logged_out" in sight and "logged_in" not in sight:
             raise Detour("login", f"{self.site.name} shows that {self._account} is not logged in.")
+        if not self.tenure.holds(sight):
+            raise AuthenticationFailed(
+                f"The login at {self.site.name} changed under the open page, so nothing was published as {self._account}: reconnect it"
+            )
         self.logged_in = self.logged_in or "logged_in" in sight
         if sight.who is None:
             return
@@ -131,7 +136,7 @@ class Watch:
             return
         loop = asyncio.get_running_loop()
         ends = loop.time() + self.patience.identity
-        while (await self.check()).who is None and self.identity is None:
+        while (await self.check()).who is None:
             if loop.time() >= ends:
                 raise PageChanged(f"{self.site.name} does not show who is logged in, so nothing was published")
             await asyncio.sleep(0.2)

@@ -111,6 +111,7 @@ PAGES = {
     "/twice": """<div hidden><button class=it>hidden</button></div>
       <div id=dialog><button class=it onclick="document.title='second'">shown</button></div>
       <p class=value data-id=77>Number 4711 of ten</p><meta name=secret content=meta><p id=long>a  b&nbsp;c<br>d</p>""",
+    "/scopes": "<form><input class=field></form><form id=own><input class=field></form>",
     "/covered": """<button id=under onclick="document.title='clicked'">x</button>
       <div id=captcha style='position:fixed;inset:0;background:#fff'>?</div>""",
     "/robot": "<div role=dialog aria-label='Are you a robot?'>?</div>",
@@ -174,6 +175,8 @@ class Stand:
     session: Session
     origins: Origins
     published: list[str]
+    mischief: str = ""
+    """A script that the page runs once the publishing act is settled, before it goes out."""
 
     def player(self, site: Site = SITE, *, files: list[Path] | None = None) -> Player:
         lookout = Lookout(self.page, site, self.origins)
@@ -181,6 +184,8 @@ class Stand:
 
         async def publish() -> None:
             self.published.append(await self.page.title())
+            if self.mischief:
+                await self.page.evaluate(self.mischief)
 
         return Player(
             Finder(watch, self.origins, {}, None),
@@ -346,6 +351,47 @@ async def test_a_publishing_click_is_settled_before_it_goes_out(stand: Stand) ->
     assert stand.published == ["t", "t"]
 
 
+AT_THE_LAST_MOMENT = {
+    "one.value = ''": "did not keep the text",
+    "one.remove()": "did not keep the text",
+    "go.remove()": "has no #go",
+    "go.after(go.cloneNode(true))": "2 elements",
+    "go.disabled = true": "nobody can click #go",
+    "document.body.insertAdjacentHTML('beforeend', '<p style=position:fixed;inset:0>?</p>')": "nobody can click #go",
+}
+
+
+@pytest.mark.parametrize("mischief", AT_THE_LAST_MOMENT)
+async def test_what_changes_after_the_act_was_armed_ends_it_before_the_click(mischief: str, stand: Stand) -> None:
+    stand.mischief = mischief
+    player = await stand.play(Goto("/form"), Fill("#one", "new"))
+    with pytest.raises(PageChanged, match=AT_THE_LAST_MOMENT[mischief]):
+        await player.play(Click("#go", publishes=True))
+    assert stand.published == ["t"]
+    assert not player.at.watch.acted
+    assert await stand.page.title() == "t"
+
+
+async def test_a_text_that_the_page_has_lost_is_filled_in_again_before_it_is_sent(stand: Stand) -> None:
+    player = await stand.play(Goto("/form"), Fill("#one", "new"))
+    await stand.page.evaluate("one.outerHTML = '<input id=one>'")
+    await player.play(Click("#go", publishes=True))
+    assert await stand.page.input_value("#one") == "new"
+    assert await stand.page.title() == "gone"
+
+
+async def test_a_field_that_a_click_led_away_from_need_not_be_there_any_more(stand: Stand) -> None:
+    player = await stand.play(Goto("/form"), Fill("#one", "new"), Click("h1"))
+    await stand.page.evaluate("one.remove()")
+    await player.play(Click("#go", publishes=True))
+    assert await stand.page.title() == "gone"
+
+
+async def test_of_several_places_to_look_in_the_first_candidate_wins(stand: Stand) -> None:
+    await stand.play(Goto("/scopes"), Fill(".field", "here", within=("#own", "form")))
+    assert await stand.page.input_value("#own .field") == "here"
+
+
 # -- expecting
 
 
@@ -491,14 +537,15 @@ async def test_a_request_that_fails_is_noticed_at_once(stand: Stand) -> None:
 # -- when the browser fails
 
 
-async def test_a_frozen_page_and_a_dead_one_are_the_browsers_failure(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_frozen_page_is_the_browsers_failure(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.lite.signs.LOOK_SECONDS", 0.5)
     with pytest.raises(BrowserFailed, match="froze"):
         await stand.play(Goto("/freeze"), Click("#b"), Wait("#never", seconds=1))
+
+
+async def test_a_tab_that_was_closed_is_no_page_any_more(stand: Stand) -> None:
     await stand.page.close()
-    with pytest.raises(BrowserFailed):
+    with pytest.raises(WrongPage, match="closed"):
         await stand.play(Goto("/form"))
 
 

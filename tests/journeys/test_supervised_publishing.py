@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import html
 import json
 import os
+import re
 import subprocess
 from collections.abc import Generator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
+import mcp_types as types
 import pytest
 from PIL import Image
 
@@ -18,6 +24,7 @@ from tests.journeys.conftest import WEBHAND, Running, end, serve
 from tests.replicas.faults import Fault
 from tests.replicas.replica import serving
 from tests.replicas.xueqiu import Xueqiu
+from tests.server.mcp.client import connected, told
 
 OWN = {"xueqiu": {"box": [".medium-editor-element", ".slate-editor[contenteditable=true]"]}}
 
@@ -63,12 +70,59 @@ def webhand(server: Running, *words: str, **settings: str) -> subprocess.Complet
     return subprocess.run([WEBHAND, *words], env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
-def test_a_dry_run_keeps_a_screenshot_of_the_filled_form_and_publishes_nothing(server: Running, site: Xueqiu) -> None:
-    task = server.until(asked(server, "只是看看", dryRun=True)["taskId"], "completed", "failed")
+@contextmanager
+def visiting(server: Running) -> Generator[httpx.Client]:
+    """Somebody who is logged in to the dashboard."""
+    with httpx.Client(base_url=server.client.base_url, headers={"Origin": origin(server)}) as visitor:
+        assert visitor.post("/login", data={"key": (server.folder / "local.key").read_text()}).status_code == 303
+        yield visitor
+
+
+def dry_run(server: Running, text: str, way: str) -> tuple[str, bytes]:
+    """Asks for a dry run in one of the ways, and looks at it in the same way: the task's id, and the last picture of its page."""
+    if way == "REST":
+        task_id = asked(server, text, dryRun=True)["taskId"]
+    elif way == "command":
+        done = webhand(server, "task", "run", "xueqiu.post", f"text={text}", "--account", "main", "--dry-run", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        task_id = json.loads(done.stdout)["taskId"]
+    elif way == "page":
+        return dry_run_on_the_page(server, text)
+    else:
+        return asyncio.run(dry_run_over_mcp(server, text))
+    server.until(task_id, "completed", "failed")
+    shots = server.client.get(f"/api/v1/task/{task_id}/screenshots").json()["screenshots"]
+    return task_id, server.client.get(shots[-1]).content
+
+
+def dry_run_on_the_page(server: Running, text: str) -> tuple[str, bytes]:
+    with visiting(server) as visitor:
+        form = {"text": text, "-account": "main", "-dry-run": "on"}
+        task_id = visitor.post("/new/xueqiu/post", data=form).headers["location"].rpartition("/")[2]
+        server.until(task_id, "completed", "failed")
+        pictures = re.findall(r'<img[^>]+src="([^"]+)"', visitor.get(f"/tasks/{task_id}").text)
+        return task_id, visitor.get(html.unescape(pictures[-1])).content
+
+
+async def dry_run_over_mcp(server: Running, text: str) -> tuple[str, bytes]:
+    async with connected(f"{origin(server)}/mcp", (server.folder / "local.key").read_text().strip()) as client:
+        wanted = {"text": text, "accountName": "main", "dryRun": True}
+        task_id = told(await client.call_tool("xueqiu_post", wanted))["task_id"]
+        shown = await client.call_tool("task_get", {"task_id": task_id, "screenshot": True})
+        (picture,) = (part.data for part in shown.content if isinstance(part, types.ImageContent))
+        return task_id, base64.b64decode(picture)
+
+
+@pytest.mark.parametrize("way", [*WAYS, "MCP"])
+def test_a_dry_run_keeps_a_screenshot_of_the_filled_form_and_publishes_nothing(
+    way: str, server: Running, site: Xueqiu
+) -> None:
+    task_id, picture = dry_run(server, f"只是看看 {way}", way)
+    task = server.call("GET", f"/api/tasks/{task_id}")
     assert task["state"] == "completed", task
     assert site.published == []
-    shots = server.client.get(f"/api/v1/task/{task['taskId']}/screenshots").json()["screenshots"]
-    assert Image.open(BytesIO(server.client.get(shots[-1]).content)).size == (1280, 960)
+    assert not [request for request in site.requests if request.startswith("POST /statuses")]
+    assert Image.open(BytesIO(picture)).size[0] > 200
 
 
 def decide(server: Running, task_id: str, verb: str, way: str) -> None:
@@ -79,8 +133,7 @@ def decide(server: Running, task_id: str, verb: str, way: str) -> None:
     elif way == "REST":
         assert server.call("POST", f"/api/tasks/{task_id}/{verb}")["taskId"] == task_id
     else:
-        with httpx.Client(base_url=server.client.base_url, headers={"Origin": origin(server)}) as visitor:
-            assert visitor.post("/login", data={"key": (server.folder / "local.key").read_text()}).status_code == 303
+        with visiting(server) as visitor:
             assert verb in visitor.get(f"/tasks/{task_id}").text
             assert visitor.post(f"/tasks/{task_id}/{verb}").status_code == 303
 

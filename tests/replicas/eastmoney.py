@@ -65,7 +65,7 @@ class Eastmoney(Replica):
             Fault.REJECTED: "您发表的内容包含违规信息",
             Fault.ERRORS: "系统繁忙",
         }
-        return self.refusal(sentences)
+        return self.said(self.refusal(sentences))
 
     async def news(self, request: Request) -> Response:
         post = self.post(request.path_params["number"])

@@ -31,3 +31,22 @@ class Fault(StrEnum):
     BROKEN = "publishing answered with 500"
     NONSENSE = "publishing answered with a page"
     LOGIN_AFTER = "publishing led to the login"
+    LATE = "publishing answered late"
+    CLOSED = "tab closed"
+    CLOSED_AFTER = "tab closed after the answer"
+    TRANSLATED = "another language"
+    FAKE_TOAST = "toast that links to another's post"
+    OTHER_TEXT = "another text under the number"
+    OTHER_AUTHOR = "published under another name"
+    NEW_TAB = "new tab"
+    SWITCHED = "account switched"
+    SIGNED_OUT = "account logged out"
+    RENEWED = "editor drawn anew"
+    REORDERED = "page reordered"
+    SECOND_SEND = "second button that sends"
+    SEND_MOVED = "button that sends renamed"
+    COVERED = "modal over the page"
+
+
+MEANWHILE = tuple(Fault)[tuple(Fault).index(Fault.NEW_TAB) :]
+"""What the page does at the last moment: after the publishing act was armed, before the click."""

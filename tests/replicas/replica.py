@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from tests.replicas.faults import Fault
+from tests.replicas.faults import MEANWHILE, Fault
 
 PAGES = Path(__file__).parent / "pages"
 _TEMPLATES = jinja2.Environment(
@@ -31,6 +31,8 @@ T = TypeVar("T")
 LOGIN_FORM = "<form method=post action=/signed-in><input name=member><button>OK</button></form>"
 SLOWNESS = 0.3
 """How long a slow replica thinks before each answer (seconds)."""
+LATENESS = 3.0
+"""How long it takes for the answer to what publishes when that is late (seconds)."""
 
 
 @dataclass
@@ -41,6 +43,37 @@ class Post:
     author: str
     text: str
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Moment:
+    """The last moment before the click: an open page waits for it, does its mischief, and says so."""
+
+    def __init__(self) -> None:
+        self.reset()
+        self.routes = [Route("/armed", self.armed), Route("/applied", self.applied, methods=["POST"])]
+
+    def reset(self) -> None:
+        """Nobody waits for anything."""
+        self.awaited = self.come = self.over = False
+
+    async def pass_by(self) -> None:
+        """The act is armed: returns when the page that waited for it, if any, has done what it will."""
+        self.come = True
+        async with asyncio.timeout(10):
+            while self.awaited and not self.over:  # noqa: ASYNC110  # it happens in another thread
+                await asyncio.sleep(0.01)
+
+    async def armed(self, request: Request) -> Response:
+        """Answers the page when the moment has come."""
+        self.awaited = True
+        while not self.come and not await request.is_disconnected():  # noqa: ASYNC110  # it comes from another thread
+            await asyncio.sleep(0.01)
+        return Response(status_code=204)
+
+    async def applied(self, _: Request) -> Response:
+        """The page has done it."""
+        self.over = True
+        return Response(status_code=204)
 
 
 class Replica:
@@ -60,10 +93,12 @@ class Replica:
         self.faults: set[Fault] = set()
         self.published: list[Post] = []
         self.requests: list[str] = []
+        self.moment = Moment()
         self._numbers = itertools.count(1_900_000_000_000_000_001)
         self.reset()
         entry = Route("/signed-in", self.signed_in, methods=["POST"])
-        self.app = self._watched(Starlette(routes=[*_shared, entry, *self.routes()]))
+        challenge = Route("/challenge", self.challenge, methods=["GET", "POST"])
+        self.app = self._watched(Starlette(routes=[*_shared, entry, challenge, *self.moment.routes, *self.routes()]))
 
     def routes(self) -> list[BaseRoute]:
         """The platform's own addresses."""
@@ -90,6 +125,7 @@ class Replica:
         self.faults = set(faults)
         self.published.clear()
         self.requests.clear()
+        self.moment.reset()
 
     def login_state(self) -> dict[str, Any]:
         """A browser's storage state in which the member is logged in; with WRONG_ACCOUNT it is somebody else."""
@@ -103,6 +139,10 @@ class Replica:
 
     def publish(self, author: str, text: str, **more: Any) -> Post:
         """Makes a post come to be."""
+        if Fault.OTHER_AUTHOR in self.faults:
+            author = self.stranger
+        if Fault.OTHER_TEXT in self.faults:
+            text = "Something else altogether"
         post = Post(str(next(self._numbers)), author, text, more)
         self.published.append(post)
         return post
@@ -115,16 +155,27 @@ class Replica:
         """Somebody does what the site asked for: it behaves from now on."""
         self.faults.clear()
 
-    def shown_faults(self) -> dict[str, bool]:
-        """The faults that a page plays by itself, as its template calls them."""
+    async def challenge(self, request: Request) -> Response:
+        """An open page asks (GET) whether somebody has dealt with the challenge that lies over it, or says (POST) that it took it away."""
+        return JSONResponse(Fault.CHALLENGE in self.faults)
+
+    def shown_faults(self) -> dict[str, Any]:
+        """The faults that a page plays by itself, as its template calls them; `meanwhile`: what happens at the last moment."""
         names = {
             "moved": Fault.MOVED,
             "locked": Fault.LOCKED,
             "drop": Fault.SILENT_DROP,
             "slider": Fault.CHALLENGE,
             "after": Fault.CHALLENGE_AFTER,
+            "translated": Fault.TRANSLATED,
         }
-        return {name: fault in self.faults for name, fault in names.items()}
+        meanwhile = next((fault for fault in MEANWHILE if fault in self.faults), None)
+        other = self.cookies(self.stranger)
+        return {name: fault in self.faults for name, fault in names.items()} | {"meanwhile": meanwhile, "other": other}
+
+    def said(self, sentence: str | None) -> str | None:
+        """What the site says to people, in its language of the day."""
+        return "That did not work" if sentence and Fault.TRANSLATED in self.faults else sentence
 
     def refusal(self, sentences: Mapping[Fault, T]) -> T | None:
         """What the site says instead of publishing; None: it publishes."""
@@ -149,7 +200,10 @@ class Replica:
                 self.requests.append(f"{scope['method']} {scope['path']}")
             if Fault.SLOW in self.faults:
                 await asyncio.sleep(SLOWNESS)
-            instead = self._instead() if self._publishes(scope) else None
+            publishes = self._publishes(scope)
+            if publishes and Fault.LATE in self.faults:
+                await asyncio.sleep(LATENESS)
+            instead = self._instead() if publishes else None
             await (instead or app)(scope, receive, send)
 
         return watched

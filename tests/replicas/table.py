@@ -40,8 +40,13 @@ class Row:
     """Whether a person comes and deals with what the site asks for."""
     in_vain: bool = False
     """Whether the tool waits for something that never comes."""
-    full: Mapping[str, End] = field(default_factory=dict[str, End])
-    """The ends that the full engine is tried for, on one platform or more."""
+    instead: Mapping[str, End] = field(default_factory=dict[str, End])
+    """Where the full engine comes to another end."""
+
+    @property
+    def full(self) -> dict[str, End]:
+        """The ends on the full engine."""
+        return {**self.ends, **self.instead}
 
 
 def everywhere(end: End) -> dict[str, End]:
@@ -49,17 +54,8 @@ def everywhere(end: End) -> dict[str, End]:
     return dict.fromkeys(PLATFORMS, end)
 
 
-def on_x(end: End) -> dict[str, End]:
-    """The end on X alone."""
-    return {"twitter": end}
-
-
-def by_agent(end: End) -> dict[str, End]:
-    """The same end on every platform whose publishing an agent's script knows."""
-    return dict.fromkeys(("twitter", "xueqiu", "eastmoney"), end)
-
-
 DONE = End(COMPLETED, 1)
+LOST = End("AGENT_FAILED", 0)
 UNCERTAIN = "OUTCOME_UNCERTAIN"
 WAITS = {module.__name__.rpartition(".")[2]: module.WAIT for module in (twitter, xueqiu, eastmoney, tonghuashun)}
 
@@ -68,14 +64,12 @@ ROWS = (
         "No fault",
         "The site does what it should.",
         everywhere(DONE),
-        full=by_agent(DONE),
     ),
     Row(
         "Slow",
         "Every answer of the site takes a while.",
         everywhere(DONE),
         (Fault.SLOW,),
-        full=on_x(DONE),
     ),
     Row(
         "Silent drop",
@@ -83,7 +77,6 @@ ROWS = (
         everywhere(End(UNCERTAIN, 0)),
         (Fault.SILENT_DROP,),
         in_vain=True,
-        full=on_x(End(UNCERTAIN, 0)),
     ),
     Row(
         "Network cut after the click",
@@ -91,7 +84,7 @@ ROWS = (
         everywhere(End(UNCERTAIN, 1)),
         (Fault.CUT,),
         in_vain=True,
-        full=on_x(End(UNCERTAIN, 1)),
+        instead=dict.fromkeys(("xueqiu", "eastmoney", "tonghuashun"), DONE),
     ),
     Row(
         "Moved selector",
@@ -99,49 +92,43 @@ ROWS = (
         everywhere(End("PAGE_CHANGED", 0)),
         (Fault.MOVED,),
         in_vain=True,
-        full=on_x(DONE),
+        instead={"twitter": DONE, "xueqiu": DONE, "eastmoney": LOST, "tonghuashun": LOST},
     ),
     Row(
         "Duplicate",
         "The site says that this text was published before.",
         everywhere(End("DUPLICATE_CONTENT", 0)),
         (Fault.DUPLICATE,),
-        full=by_agent(End("DUPLICATE_CONTENT", 0)),
     ),
     Row(
         "Text refused",
         "The site does not want this text.",
         everywhere(End("CONTENT_REJECTED", 0)),
         (Fault.REJECTED,),
-        full=on_x(End("CONTENT_REJECTED", 0)),
     ),
     Row(
         "Rate limit with a number",
         "The site says how long to wait; the error's `retryAfter` says it too.",
         {platform: End("RATE_LIMITED", 0, WAITS[platform]) for platform in PLATFORMS},
         (Fault.RATE_LIMIT,),
-        full={platform: End("RATE_LIMITED", 0, WAITS[platform]) for platform in ("twitter", "xueqiu", "eastmoney")},
     ),
     Row(
         "Rate limit without a number",
         "The site only says that it was too often; a quarter of an hour is a guess.",
         everywhere(End("RATE_LIMITED", 0, RATE_SECONDS)),
         (Fault.RATE_LIMIT_BARE,),
-        full=on_x(End("RATE_LIMITED", 0, RATE_SECONDS)),
     ),
     Row(
         "Answer 200 with errors",
         "The site answers 200, and in the answer that it did not work.",
         everywhere(End("PLATFORM_ERROR", 0)),
         (Fault.ERRORS,),
-        full=by_agent(End("PLATFORM_ERROR", 0)),
     ),
     Row(
         "Refused with a page",
         "The site answers 403 and a page of HTML to what publishes.",
         everywhere(End("PLATFORM_ERROR", 0)),
         (Fault.FORBIDDEN,),
-        full=on_x(End("PLATFORM_ERROR", 0)),
     ),
     Row(
         "Broken with a page",
@@ -149,7 +136,6 @@ ROWS = (
         everywhere(End(UNCERTAIN, 0)),
         (Fault.BROKEN,),
         in_vain=True,
-        full=on_x(End(UNCERTAIN, 0)),
     ),
     Row(
         "Answer without sense",
@@ -157,7 +143,6 @@ ROWS = (
         everywhere(End(UNCERTAIN, 0)),
         (Fault.NONSENSE,),
         in_vain=True,
-        full=on_x(End(UNCERTAIN, 0)),
     ),
     Row(
         "Led to the login after the click",
@@ -165,28 +150,24 @@ ROWS = (
         everywhere(End(UNCERTAIN, 0)),
         (Fault.LOGIN_AFTER,),
         in_vain=True,
-        full=on_x(End(UNCERTAIN, 0)),
     ),
     Row(
         "Errors beside a made post",
         "The answer holds errors, and the new post all the same.",
         {"twitter": DONE},
         (Fault.PARTIAL,),
-        full=on_x(DONE),
     ),
     Row(
         "Answer at an unknown address",
         "The answer comes from an address that is not known; only the toast links to the new post.",
         {"twitter": DONE},
         (Fault.NO_ANSWER,),
-        full=on_x(DONE),
     ),
     Row(
         "Hidden by review",
         "The site takes the post but does not show it yet: the result says `review: true`.",
         everywhere(End(COMPLETED, 1, review=True)),
         (Fault.REVIEW,),
-        full=on_x(End(COMPLETED, 1, review=True)),
     ),
     Row(
         "Hidden without a word",
@@ -194,35 +175,31 @@ ROWS = (
         everywhere(End(COMPLETED, 1, review=True)),
         (Fault.BLANK,),
         in_vain=True,
-        full=on_x(End(COMPLETED, 1, review=True)),
     ),
     Row(
         "Logged out",
         "The stored login does not hold any more.",
         everywhere(End("AUTHENTICATION_FAILED", 0)),
         (Fault.LOGGED_OUT,),
-        full=on_x(End("AUTHENTICATION_FAILED", 0)),
     ),
     Row(
         "Wrong account",
         "Somebody else is logged in than the account says.",
         everywhere(End("AUTHENTICATION_FAILED", 0)),
         (Fault.WRONG_ACCOUNT,),
-        full=on_x(End("AUTHENTICATION_FAILED", 0)),
     ),
     Row(
         "No right to write",
         "The account may not write articles there.",
         {"tonghuashun": End("PLATFORM_ERROR", 0)},
         (Fault.NO_RIGHTS,),
-        full={"tonghuashun": End("AGENT_FAILED", 0)},
+        instead={"tonghuashun": End("AGENT_FAILED", 0)},
     ),
     Row(
         "Lock banner",
         "The site has limited the account.",
         everywhere(End("ACCOUNT_SUSPENDED", 0)),
         (Fault.LOCKED,),
-        full=on_x(End("ACCOUNT_SUSPENDED", 0)),
     ),
     Row(
         "Challenge, and a person comes",
@@ -230,14 +207,12 @@ ROWS = (
         everywhere(End(COMPLETED, 1, asked=True)),
         (Fault.CHALLENGE,),
         person=True,
-        full=on_x(End(COMPLETED, 1, asked=True)),
     ),
     Row(
         "Challenge, and nobody comes",
         "The site wants a person; nobody comes in time.",
         everywhere(End("CHALLENGE_REQUIRED", 0, asked=True)),
         (Fault.CHALLENGE,),
-        full=on_x(End("CHALLENGE_REQUIRED", 0, asked=True)),
     ),
     Row(
         "Challenge after the click",
@@ -245,7 +220,110 @@ ROWS = (
         everywhere(End(UNCERTAIN, 0, asked=True)),
         (Fault.CHALLENGE_AFTER,),
         in_vain=True,
-        full=on_x(End(UNCERTAIN, 0, asked=True)),
+    ),
+    Row(
+        "Answered late",
+        "The answer to the click takes three seconds.",
+        everywhere(DONE),
+        (Fault.LATE,),
+    ),
+    Row(
+        "Another language",
+        "The site shows all its labels in another language.",
+        everywhere(DONE),
+        (Fault.TRANSLATED,),
+    ),
+    Row(
+        "Refusal in another language",
+        "The site refuses a duplicate, and says so in another language: X by its code, the others by words alone.",
+        everywhere(End("PLATFORM_ERROR", 0)) | {"twitter": End("DUPLICATE_CONTENT", 0)},
+        (Fault.TRANSLATED, Fault.DUPLICATE),
+    ),
+    Row(
+        "Another text under the number",
+        "The site takes the post, and shows another text in its place.",
+        everywhere(End(UNCERTAIN, 1)),
+        (Fault.OTHER_TEXT,),
+        in_vain=True,
+    ),
+    Row(
+        "Published under another name",
+        "The site takes the post for another of its members, and says so.",
+        dict.fromkeys(("twitter", "xueqiu"), End(UNCERTAIN, 1)),
+        (Fault.OTHER_AUTHOR,),
+        in_vain=True,
+    ),
+    Row(
+        "Toast that links elsewhere",
+        "The answer is not heard, and the toast links to somebody else's post.",
+        {"twitter": End(UNCERTAIN, 1)},
+        (Fault.FAKE_TOAST,),
+        in_vain=True,
+    ),
+    Row(
+        "Tab closed after the answer",
+        "The site takes the post and closes its tab: it is read back in a new one.",
+        everywhere(DONE),
+        (Fault.CLOSED_AFTER,),
+    ),
+    Row(
+        "Tab closed",
+        "At the last moment the page, or a person, closes the tab.",
+        everywhere(End("WRONG_PAGE", 0)),
+        (Fault.CLOSED,),
+        instead=everywhere(End(UNCERTAIN, 0)),
+    ),
+    Row(
+        "New tab",
+        "At the last moment the page opens another tab in front.",
+        everywhere(DONE),
+        (Fault.NEW_TAB,),
+    ),
+    Row(
+        "Account switched",
+        "At the last moment somebody else logs in; the page still shows the old name.",
+        everywhere(End("AUTHENTICATION_FAILED", 0)),
+        (Fault.SWITCHED,),
+    ),
+    Row(
+        "Account logged out",
+        "At the last moment the account is logged out; the page still shows it.",
+        everywhere(End("AUTHENTICATION_FAILED", 0)),
+        (Fault.SIGNED_OUT,),
+    ),
+    Row(
+        "Editor drawn anew",
+        "At the last moment the page draws its editor anew, and the text is gone.",
+        dict.fromkeys(("twitter", "xueqiu", "eastmoney"), End("PAGE_CHANGED", 0)),
+        (Fault.RENEWED,),
+        instead=dict.fromkeys(("twitter", "xueqiu", "eastmoney"), End(UNCERTAIN, 0)),
+    ),
+    Row(
+        "Page reordered",
+        "At the last moment the page changes its order.",
+        everywhere(DONE),
+        (Fault.REORDERED,),
+    ),
+    Row(
+        "Second button",
+        "At the last moment there is a second button that sends.",
+        everywhere(End("PAGE_CHANGED", 0)),
+        (Fault.SECOND_SEND,),
+        instead=everywhere(DONE),
+    ),
+    Row(
+        "Button renamed",
+        "At the last moment the button that sends gets another name.",
+        everywhere(End("PAGE_CHANGED", 0)),
+        (Fault.SEND_MOVED,),
+        instead=everywhere(DONE),
+    ),
+    Row(
+        "Modal over the page",
+        "At the last moment something lies over the page.",
+        everywhere(End("PAGE_CHANGED", 0)),
+        (Fault.COVERED,),
+        instead=everywhere(DONE),
     ),
 )
 
@@ -262,11 +340,11 @@ def words(end: End | None) -> str:
 
 
 def on_full(row: Row) -> str:
-    """The ends on the full engine, each with the platforms that it was tried on."""
+    """The ends on the full engine, where they are others than on the lite one."""
     platforms: dict[str, list[str]] = {}
-    for platform, end in row.full.items():
+    for platform, end in row.instead.items():
         platforms.setdefault(words(end), []).append(NAMES[platform])
-    return "; ".join(f"{', '.join(names)}: {end}" for end, names in platforms.items())
+    return "; ".join(f"{', '.join(names)}: {end}" for end, names in platforms.items()) or "the same"
 
 
 def markdown() -> str:
@@ -288,8 +366,9 @@ INTRODUCTION = (
     "",
     "The four platforms cannot be told to misbehave, so small stand-ins can: sites on loopback that copy what is publicly",
     "known of the platforms' pages (`tests/replicas/`). The tests play a publishing tool of each platform with the lite engine",
-    "against each fault and look at two things: how the task ends, and what was really published. The last column is the same",
-    "for the full engine, whose model follows a script there, on the platforms that it names.",
+    "against each fault and look at three things: how the task ends, what was really published, and under which account. The last",
+    "column says where the full engine, whose model follows a script there, comes to another end: `make faults` plays it on every",
+    "platform, `make test` each fault on one.",
     "",
 )
 CLOSING = (
@@ -305,6 +384,10 @@ CLOSING = (
     "What is not public cannot be in a replica: how the mark for AI-generated text looks on X, Xueqiu and Eastmoney, and to which",
     "address Eastmoney and Tonghuashun send a new post. These are guesses, marked as such in `tools/`; where a mark cannot be set,",
     "nothing is published, and where no answer is heard, the outcome is uncertain. `webhand platform check` tries the rest.",
+    "",
+    "The last moment is the one between the durable record that the act is about to go out, and the click. What was looked at before",
+    "it is looked at again after it: who is logged in (by the page, and by the cookies that hold the login), the text in the box, the",
+    "button. What is found out there ends the task before anything went out. Where it says so, it can be created again.",
     "",
     "`PAGE_CHANGED` before anything was published hands the task to the full engine where one is configured; a user can also",
     "put new selectors in the place of the old ones without touching code, see [adding-a-tool.md](adding-a-tool.md).",

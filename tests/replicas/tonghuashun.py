@@ -88,7 +88,7 @@ class Tonghuashun(Replica):
             Fault.REJECTED: "文章内容违规",
             Fault.ERRORS: "系统异常",
         }
-        return self.refusal(sentences)
+        return self.said(self.refusal(sentences))
 
     async def article(self, request: Request) -> Response:
         if refused := self._refused(request):

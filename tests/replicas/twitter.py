@@ -77,6 +77,7 @@ class Twitter(Replica):
             **self.shown_faults(),
             "blank": Fault.BLANK in self.faults and bool(posts),
             "unknown": Fault.NO_ANSWER in self.faults,
+            "fake": Fault.FAKE_TOAST in self.faults,
         }
         return self._elsewhere(request) or self.page("twitter.html", **page)
 
@@ -139,7 +140,7 @@ class Twitter(Replica):
             body["errors"] = [{"message": "Dependency: Unspecified", "code": 131}]
         return JSONResponse(body)
 
-    _createtweetnext = _createtweet
+    _newpost = _createtweet
 
     def _favoritetweet(self, who: str, variables: dict[str, Any]) -> Response:
         if (who, variables["tweet_id"]) in self.liked:

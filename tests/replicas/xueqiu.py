@@ -84,7 +84,8 @@ class Xueqiu(Replica):
             return refusal
         text = html.unescape(re.sub(r"<[^>]+>", "", str(form["status"]).replace("</p><p>", "\n")))
         post = self.publish(who, text, ai=form.get("ai_disclose") == "1")
-        made = {"id": int(post.id), "user_id": int(who), "text": str(form["status"]), "target": f"/{who}/{post.id}"}
+        target = f"/{post.author}/{post.id}"
+        made = {"id": int(post.id), "user_id": int(post.author), "text": str(form["status"]), "target": target}
         return await self.answer(request, made)
 
     def _refusal(self) -> Response | None:
@@ -96,7 +97,7 @@ class Xueqiu(Replica):
             Fault.ERRORS: ("10001", "服务器开小差了"),
         }
         found = self.refusal(sentences)
-        return _refusal(*found, status=200) if found else None
+        return _refusal(found[0], self.said(found[1]) or "", status=200) if found else None
 
     async def status(self, request: Request) -> Response:
         post = self.post(str(request.path_params["number"]))

@@ -14,7 +14,7 @@ from tools.length import at_most
 from tools.playbook import Answer, Click, Fill, Goto, Listen, Playbook, Reading, Stage, Wait
 from tools.posted import Posted
 from tools.proof import Proof
-from tools.readback import look_back
+from tools.readback import TAKEN, look_back
 from tools.tool import Parameters, Tool
 from tools.wording import refusals
 
@@ -67,7 +67,7 @@ def goal(parameters: PostWithCode) -> str:
 def playbook(parameters: PostWithCode) -> Playbook:
     """Opens the board, writes into the form at its end, publishes."""
     mark = disclosed(page.AI_MARK, page.AI_MARKED, "Eastmoney", within=page.FORM) if parameters.ai_generated else ()
-    numbers = {"postId": ("main_post_id", "post_id", "re.main_post_id", "re.post_id", "data.post_id", "result.post_id")}
+    number = ("main_post_id", "post_id", "re.main_post_id", "re.post_id", "data.post_id", "result.post_id")
     return (
         Stage("Open the board", (Goto(f"/list,{parameters.board}.html"), Wait(page.FORM)), "opening"),
         Stage(
@@ -80,7 +80,11 @@ def playbook(parameters: PostWithCode) -> Playbook:
             (
                 Listen("sent", SENT),
                 Click(page.SEND, within=page.FORM, publishes=True),
-                Answer("sent", dict(numbers), refusals("me", unless="main_post_id", code="rc", bad=(0,))),
+                Answer(
+                    "sent",
+                    {"postId": number, TAKEN: number},
+                    refusals("me", unless="main_post_id", code="rc", bad=(0,)),
+                ),
             ),
             "publishing",
         ),
@@ -91,7 +95,7 @@ def proof(parameters: PostWithCode) -> Proof:
     """Opens the post at its own address; while it is reviewed it does not stand there yet."""
     address = f"/news,{parameters.board},{{postId}}.html"
     look = look_back(address, page.POST_TEXT, page.MISSING, parameters.text, goal="Read the post back")
-    return Proof((look,), {"postId": Reading("postId"), "shown": Reading("shown"), "board": parameters.board})
+    return Proof(look, {"postId": Reading("postId"), "shown": Reading("shown"), "board": parameters.board})
 
 
 tool = Tool(

@@ -20,6 +20,7 @@ site = Site(
     challenge=Signs(selectors=page.SLIDER),
     suspended=Signs(selectors=("[class*=warn]:text-matches('禁言|封禁|冻结|限制发言')",)),
     rate=Signs(statuses=(429,)),
+    session=("ct", "ut"),
     who=Who(page.NAME),
     locale="zh-CN",
     timezone="Asia/Shanghai",

@@ -12,7 +12,7 @@ from tools.length import at_most
 from tools.playbook import Answer, Click, Expect, Fill, Goto, Listen, Playbook, Reading, Stage, Wait
 from tools.posted import Posted
 from tools.proof import Proof
-from tools.readback import look_back
+from tools.readback import TAKEN, look_back
 from tools.tonghuashun import page
 from tools.tool import Parameters, Tool
 from tools.wording import refusals
@@ -78,7 +78,7 @@ def playbook(parameters: Post) -> Playbook:
     editor = Expect(
         url=r"/newcircle/creation/(?!adviserEnterGuide)", failure="PLATFORM_ERROR", message=NO_RIGHTS, seconds=2
     )
-    numbers = {"postId": ("result.pid", "result.id", "result.postId", "data.pid", "data.id")}
+    number = ("result.pid", "result.id", "result.postId", "data.pid", "data.id")
     sent = refusals("errorMsg", unless="result.pid", code="errorCode")
     return (
         Stage(
@@ -100,7 +100,7 @@ def playbook(parameters: Post) -> Playbook:
                 Wait(page.PUBLISH),
                 Listen("sent", SENT),
                 Click(page.PUBLISH, publishes=True),
-                Answer("sent", dict(numbers), sent),
+                Answer("sent", {"postId": number, TAKEN: number}, sent),
             ),
             "publishing",
         ),
@@ -110,7 +110,7 @@ def playbook(parameters: Post) -> Playbook:
 def proof(parameters: Post) -> Proof:
     """Opens the article at its own address; while it is reviewed it does not stand there yet."""
     look = look_back("/pid_{postId}.shtml", page.POST_TEXT, page.MISSING, parameters.text, goal="Read the article back")
-    return Proof((look,), {name: Reading(name) for name in ("postId", "shown")})
+    return Proof(look, {name: Reading(name) for name in ("postId", "shown")})
 
 
 tool = Tool(

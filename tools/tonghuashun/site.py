@@ -25,6 +25,7 @@ site = Site(
     challenge=Signs(selectors=page.SLIDER),
     suspended=Signs(selectors=("[class*=notice]:text-matches('禁言|封禁|冻结|限制发言')",)),
     rate=Signs(statuses=(429,)),
+    session=("userid", "u_name"),
     who=Who(cookie="u_name"),
     locale="zh-CN",
     timezone="Asia/Shanghai",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tools.disclosure import disclosed
-from tools.landmark import pattern
 from tools.playbook import Answer, Click, Expect, Fill, Goto, Listen, Move, Read, Reading, Stage, Wait
 from tools.proof import Proof
+from tools.readback import TAKEN, look_back
 from tools.twitter import page
 from tools.twitter.address import Address
 from tools.twitter.parameters import Written
@@ -33,19 +33,20 @@ def open_post(address: Address) -> Stage:
     return Stage("Open the post", moves, "opening")
 
 
-def publish(written: Written) -> tuple[Stage, ...]:
-    """Writes into the open dialog, behind X's own mark where the caller asks for it, sends it, and learns the new post's
-    number: from the answer, else from the link in the toast.
+def publish(written: Written, *first: Move, goal: str = "Write the text") -> tuple[Stage, ...]:
+    """Writes into the open dialog, after the moves that opened it in the same stage, behind X's own mark where the caller asks for it.
+
+    Then sends it, and learns the new post's number: from the answer, else from the link in the toast.
     """
     mark = disclosed(page.AI_MARK, page.AI_MARKED, "X", within=page.DIALOG) if written.ai_generated else ()
     sending = (
         Listen("sent", r"/graphql/[^/?]+/CreateTweet"),
         Click(page.SEND, within=page.DIALOG, publishes=True),
-        Answer("sent", {"tweetId": page.MADE}, page.REFUSALS, optional=True),
+        Answer("sent", {"tweetId": page.MADE, TAKEN: page.MADE}, page.REFUSALS, optional=True),
     )
     link = Read("tweetId", page.TOAST_LINK, attribute="href", pattern=r"/status/(\d+)", seconds=5.0)
     return (
-        Stage("Write the text", (*mark, Fill(page.BOX, written.text, within=page.DIALOG)), "writing"),
+        Stage(goal, (*first, *mark, Fill(page.BOX, written.text, within=page.DIALOG)), "writing"),
         Stage("Send it", sending, "publishing"),
         Stage("Look for the link to the new post", (link,), "publishing", unless="tweetId"),
     )
@@ -66,20 +67,15 @@ def engaged(post: Address, done: tuple[str, ...], *, word: str) -> Proof:
 
 
 def read_back(text: str) -> Proof:
-    """Opens the new post and reads it. The number that X gave it shows that X took it, even while X does not show it."""
+    """Reads the new post back by its number, and who wrote it: this account."""
     post, words = page.of(page.POST, "{tweetId}"), page.of(page.TEXT, "{tweetId}")
-    moves = (
-        Goto("/i/status/{tweetId}", "read_back"),
-        Read("there", (*post, *page.NO_POST), optional=True),
-        Read("shown", words, pattern=f"({pattern(text)})", optional=True, seconds=2.0),
-        Read(
-            "author",
-            page.of(page.AUTHOR, "{tweetId}"),
-            attribute="href",
-            pattern=r"/(\w+)/status/",
-            optional=True,
-            seconds=0,
-        ),
+    author = Read(
+        "author",
+        page.of(page.AUTHOR, "{tweetId}"),
+        attribute="href",
+        pattern=r"/(\w+)/status/",
+        optional=True,
+        seconds=0,
     )
-    readings = {name: Reading(name) for name in ("tweetId", "author", "shown")}
-    return Proof((Stage("Read the post back", moves, "verifying"),), readings)
+    look = look_back("/i/status/{tweetId}", words, (*post, *page.NO_POST), text, author, goal="Read the post back")
+    return Proof(look, {name: Reading(name) for name in ("tweetId", "author", "shown")}, by="author")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.playbook import Click, Expect, Playbook, Stage, Wait
+from tools.playbook import Click, Expect, Playbook, Wait
 from tools.proof import Proof
 from tools.tool import Tool
 from tools.twitter import moves, page
@@ -30,8 +30,8 @@ def playbook(parameters: QuoteTweet) -> Playbook:
     post = parameters.post
     card = Expect(page.CARD, message="the dialog does not show the post that is to be quoted")
     either = (*page.of(page.REPOST, post.id), *page.of(page.REPOSTED, post.id))
-    quote = Stage("Choose to quote it", (Click(either), Click(page.QUOTE), Wait(page.DIALOG), card), "opening")
-    return moves.open_post(post), quote, *moves.publish(parameters)
+    choose = (Click(either), Click(page.QUOTE), Wait(page.DIALOG), card)
+    return moves.open_post(post), *moves.publish(parameters, *choose, goal="Choose to quote it, and write the text")
 
 
 def proof(parameters: QuoteTweet) -> Proof:

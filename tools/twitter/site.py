@@ -5,7 +5,8 @@ from __future__ import annotations
 from tools.site import Caps, Signs, Site, Who
 from tools.twitter import page
 
-_LIMITED = "[role=alert]:text-matches('suspended|restricted|limited|locked|凍結|制限|ロック|冻结|限制|锁定', 'i')"
+_ALERT = "[role=alert]:not([data-testid=toast], article *)"  # what others wrote stands in posts and toasts
+_LIMITED = f"{_ALERT}:text-matches('suspended|restricted|limited|locked|凍結|制限|ロック|冻结|限制|锁定', 'i')"
 
 site = Site(
     id="twitter",
@@ -22,6 +23,7 @@ site = Site(
     ),
     suspended=Signs(urls=(r"^https?://[^/]+/account/suspended",), selectors=(_LIMITED,)),
     rate=Signs(statuses=(429,)),
+    session=("auth_token",),
     who=Who(page.PROFILE, attribute="href", pattern=r"^(?:https?://[^/]+)?/(\w+)"),
     publish=Caps(hourly=5, daily=20, spacing=60),
     engage=Caps(hourly=15, daily=60, spacing=10),

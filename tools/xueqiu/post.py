@@ -12,7 +12,7 @@ from tools.length import at_most
 from tools.playbook import Answer, Click, Fill, Goto, Listen, Playbook, Reading, Stage, Wait
 from tools.posted import Posted
 from tools.proof import Proof
-from tools.readback import look_back
+from tools.readback import TAKEN, look_back
 from tools.tool import Parameters, Tool
 from tools.wording import refusals
 from tools.xueqiu import page
@@ -57,7 +57,8 @@ def goal(parameters: Post) -> str:
 def playbook(parameters: Post) -> Playbook:
     """Wakes the editor on the home page, writes, publishes."""
     mark = disclosed(page.AI_MARK, page.AI_MARKED, "Xueqiu") if parameters.ai_generated else ()
-    numbers = {"postId": ("id", "data.id", "status.id"), "author": ("user_id", "data.user_id", "user.id")}
+    number = ("id", "data.id", "status.id")
+    readings = {"postId": number, TAKEN: number, "author": ("user_id", "data.user_id", "user.id")}
     sent = refusals("error_description", unless="id", code="error_code")
     return (
         Stage("Open the home page", (Goto("/"), Wait((*page.PLACEHOLDER, *page.BOX))), "opening"),
@@ -68,7 +69,7 @@ def playbook(parameters: Post) -> Playbook:
             (
                 Listen("sent", r"/statuses/update\.json"),
                 Click(page.READY, publishes=True),
-                Answer("sent", numbers, sent),
+                Answer("sent", readings, sent),
             ),
             "publishing",
         ),
@@ -78,7 +79,7 @@ def playbook(parameters: Post) -> Playbook:
 def proof(parameters: Post) -> Proof:
     """Opens the post at its own address; while it is reviewed it does not stand there yet."""
     look = look_back("/{author}/{postId}", page.POST_TEXT, page.MISSING, parameters.text, goal="Read the post back")
-    return Proof((look,), {name: Reading(name) for name in ("postId", "author", "shown")})
+    return Proof(look, {name: Reading(name) for name in ("postId", "author", "shown")}, by="author")
 
 
 tool = Tool(

@@ -18,6 +18,7 @@ site = Site(
     challenge=Signs(selectors=page.SLIDER),
     suspended=Signs(selectors=("[class*=banner]:text-matches('禁言|封禁|冻结|限制发言')",)),
     rate=Signs(statuses=(429,)),
+    session=("u",),
     who=Who(cookie="u", pattern=r"^(\d+)$"),
     locale="zh-CN",
     timezone="Asia/Shanghai",

@@ -24,7 +24,7 @@ def on_x(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
         return acts("input", index=scene.index(contenteditable="true", last=True), text=asked["text"])
 
     def post(scene: Scene) -> Act:
-        return acts("click", index=scene.index("button", text="ポストする", last=True))
+        return acts("click", index=labelled(scene, "button", "ポストする", "نشر"))
 
     def look(scene: Scene) -> Act:
         link = scene.find("a", text="表示")
@@ -43,13 +43,13 @@ def on_xueqiu(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
     """Writes into the box of the home page. The page says no number, so it looks into the replica's own list for it."""
 
     def wake(scene: Scene) -> Act:
-        return acts("click", index=scene.index(text="一句话介绍下您的观点"))
+        return acts("click", index=labelled(scene, "", "一句话介绍下您的观点", "Say what you think"))
 
     def write(scene: Scene) -> Act:
         return acts("input", index=scene.index(contenteditable="true"), text=asked["text"])
 
     def post(scene: Scene) -> Act:
-        return acts("click", index=scene.index("a", text="发布"))
+        return acts("click", index=labelled(scene, "a", "发布", "Post"))
 
     def report(_: Scene) -> Act:
         made = replica.published[-1]
@@ -70,21 +70,46 @@ def on_eastmoney(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
         return acts("click", index=scene.index("button", type="submit"))
 
     def report(scene: Scene) -> Act:
-        number = next(link.text for link in scene.elements if re.fullmatch(r"\d{10,}", link.text))
-        url = f"https://guba.eastmoney.com/news,600519,{number}.html"
-        return told("Posted", {"postUrl": url, "postId": number})
+        numbers = [link.text for link in scene.elements if re.fullmatch(r"\d{10,}", link.text)]
+        url = f"https://guba.eastmoney.com/news,600519,{numbers[0]}.html"
+        return told("Posted", {"postUrl": url, "postId": numbers[0]})
 
     return [acts("navigate", url=board), write, post, acts("navigate", url=board), report]
 
 
-def on_tonghuashun(replica: Replica, _: Mapping[str, Any]) -> list[Line]:
-    """Opens the workplace for creators, and says so when it is led to the guide instead."""
+def on_tonghuashun(replica: Replica, asked: Mapping[str, Any]) -> list[Line]:
+    """Opens the workplace for creators, and says so when it is led to the guide instead; writes, goes on, publishes."""
 
-    def look(scene: Scene) -> Act:
-        assert scene.url.endswith("/adviserEnterGuide/"), scene.url
-        return done("Only the guide for creators opens: this account may not write articles.", success=False)
+    def begin(scene: Scene) -> Act:
+        if scene.url.endswith("/adviserEnterGuide/"):
+            return done("Only the guide for creators opens: this account may not write articles.", success=False)
+        return acts("click", index=scene.index("i"))
 
-    return [acts("navigate", url=f"{replica.origin}/newcircle/creation/postAll"), look]
+    def title(scene: Scene) -> Act:
+        return acts("input", index=scene.index("input"), text=asked["title"])
+
+    def enter(scene: Scene) -> Act:
+        return acts("click", index=scene.index("iframe"))
+
+    def go_on(scene: Scene) -> Act:
+        return acts("click", index=labelled(scene, "a", "下一步", "Next"))
+
+    def post(scene: Scene) -> Act:
+        return acts("click", index=labelled(scene, "", "发布", "Publish"))
+
+    def report(_: Scene) -> Act:
+        made = replica.published[-1]
+        return told("Posted", {"postUrl": f"https://t.10jqka.com.cn/pid_{made.id}.shtml", "postId": made.id})
+
+    opening = acts("navigate", url=f"{replica.origin}/newcircle/creation/postAll")
+    write = acts("send_keys", keys=asked["text"])
+    return [opening, begin, title, enter, write, go_on, post, report]
+
+
+def labelled(scene: Scene, tag: str, *labels: str) -> int:
+    """The index of the last element with one of these labels. Raises LookupError."""
+    found = [element for label in labels if (element := scene.find(tag, label, last=True))]
+    return found[0].index if found else scene.index(tag, labels[0])
 
 
 def told(words: str, answer: Mapping[str, str]) -> Act:

@@ -42,9 +42,9 @@ def shortened() -> Catalog:
 async def lite(
     chromium_path: Path, tmp_path_factory: pytest.TempPathFactory, replicas: Mapping[str, Replica]
 ) -> AsyncGenerator[LiteEngine]:
-    """One engine, and so one warm Chromium, for the whole folder."""
+    """One engine, and so one warm Chromium, for the whole folder. No room is made ahead: the next task is of another platform."""
     origins = Origins({catalog().sites[name].home: replica.origin for name, replica in replicas.items()})
-    engine = LiteEngine(chromium_path, tmp_path_factory.mktemp("lite"), origins, patience=IMPATIENT)
+    engine = LiteEngine(chromium_path, tmp_path_factory.mktemp("lite"), origins, patience=IMPATIENT, ahead=False)
     yield engine
     await engine.close()
 

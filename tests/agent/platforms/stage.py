@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.cdp import Cdp
 from agent.engine import Assignment, Engine, Login, Options, Outcome, Reason, StepReport, Window
 from tests.agent.platforms.pace import hasty
+from tests.replicas.faults import Fault
 from tests.replicas.replica import Replica
 from tools.catalog import Catalog
 from tools.errors import ChallengeRequired, Failure
@@ -21,6 +23,9 @@ class Bench:
     """The worker's desk: it records what is reported, and asks a person, who may come or not."""
 
     person: Callable[[], Awaitable[None]] | None = None
+    on_arm: Callable[[], Awaitable[None]] | None = None
+    on_report: Callable[[], Awaitable[None]] | None = None
+    window: Window | None = None
     words: list[str] = field(default_factory=list[str])
     steps: list[StepReport] = field(default_factory=list[StepReport])
     asked: list[Reason] = field(default_factory=list[Reason])
@@ -31,9 +36,13 @@ class Bench:
 
     async def step(self, report: StepReport) -> None:
         self.steps.append(report)
+        if self.on_report is not None:
+            await self.on_report()
 
     async def arm(self) -> None:
         self.armed += 1
+        if self.on_arm is not None:
+            await self.on_arm()
 
     async def gate(self) -> None:
         await asyncio.sleep(0)
@@ -46,7 +55,17 @@ class Bench:
 
     async def keep_login(self, state: Mapping[str, Any]) -> None: ...
 
-    def show(self, window: Window | None) -> None: ...
+    def show(self, window: Window | None) -> None:
+        self.window = window
+
+    async def close_tabs(self) -> None:
+        """A person closes every tab that the task has."""
+        assert self.window
+        cdp = await Cdp.open(self.window.cdp_url, unheard)
+        for tab in (await cdp.call("Target.getTargets"))["targetInfos"]:
+            if tab["type"] == "page" and self.window.context_id in (None, tab.get("browserContextId")):
+                await cdp.call("Target.closeTarget", {"targetId": tab["targetId"]})
+        await cdp.close()
 
 
 @dataclass
@@ -65,6 +84,21 @@ class Ran:
     @property
     def state(self) -> str:
         return self.failure.code if self.failure else "completed"
+
+
+def unheard(method: str, parameters: dict[str, Any], session: str | None) -> None:
+    """Takes an event of the browser, and lets it be."""
+
+
+def closing_once(desk: Bench, time_has_come: Callable[[], bool]) -> Callable[[], Awaitable[None]]:
+    """What closes the tabs of the task at its first report after that time, and never again."""
+
+    async def close() -> None:
+        if time_has_come():
+            desk.on_report = None
+            await desk.close_tabs()
+
+    return close
 
 
 @dataclass
@@ -89,7 +123,11 @@ class Stage:
         """Carries one task out; the replica's faults are those that the test set. `in_vain`: it will wait for nothing."""
         wanted = tool or self.catalog.tools[name]
         replica = self.replicas[wanted.platform]
-        desk = Bench(person)
+        desk = Bench(person, replica.moment.pass_by)
+        if Fault.CLOSED in replica.faults:
+            desk.on_arm = desk.close_tabs
+        elif Fault.CLOSED_AFTER in replica.faults:
+            desk.on_report = closing_once(desk, lambda: bool(replica.published))
         assignment = Assignment(
             task_id="task_test",
             tool=hasty(wanted) if in_vain else wanted,
