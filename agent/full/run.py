@@ -261,15 +261,30 @@ class Run:
             raise refused
 
     async def look_around(self) -> None:
-        """Has a person answer a platform's check. Raises what else its signs mean, and ChallengeRequired when it stays."""
+        """Has a person answer a platform's check, or sign in. Raises what else its signs mean, and what stays in the way."""
         if self.standing is None:
             return
         asked = 0
-        while await self.standing.challenged(self.tab, acted=self.gone_out):
-            if asked == CHALLENGES:
+        while wanted := await self.standing.wants(self.tab, acted=self.gone_out):
+            if wanted == "sign_in":
+                await self.let_a_person_sign_in(self.standing, again=asked == CHALLENGES)
+            elif asked == CHALLENGES:
                 raise ChallengeRequired(f"{self.standing.site.name} asked for a person {asked} times in a row")
+            else:
+                await self.desk.ask(
+                    "challenge", f"{self.standing.site.name} asks for a person: please answer its check."
+                )
             asked += 1
-            await self.desk.ask("challenge", f"{self.standing.site.name} asks for a person: please answer its check.")
+
+    async def let_a_person_sign_in(self, standing: Standing, *, again: bool) -> None:
+        """Waits for a person where the stored login does not hold any more. Raises AuthenticationFailed."""
+        seen = f"{standing.site.name} shows that {standing.account} is not logged in"
+        if again:
+            raise AuthenticationFailed(f"{seen}: reconnect it")
+        try:
+            await self.desk.ask("sign_in", f"{seen}. Sign in in the live view, then continue.")
+        except ChallengeRequired:
+            raise AuthenticationFailed(f"{seen}: reconnect it") from None
 
     async def check_budget(self) -> None:
         """Waits for a person's leave when the budget is used up. Raises BudgetExceeded when nobody gives it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from agent.answers import RATE_SECONDS
 from agent.cdp import Gone, Refused
@@ -53,19 +53,19 @@ class Standing:
         if not known and (sight is None or sight.who is None):
             raise PageChanged(f"{self.site.name} does not show who is logged in, so nothing was published")
 
-    async def challenged(self, target: str, *, acted: bool) -> bool:
-        """Looks at that tab, and answers whether a person is wanted there.
+    async def wants(self, target: str, *, acted: bool) -> Literal["challenge", "sign_in"] | None:
+        """Looks at that tab, and answers what a person is wanted for there.
 
         Raises AccountSuspended, RateLimited or AuthenticationFailed, unless the publishing act went out: then the proof decides.
         """
         sight = await self.look(target)
         if sight is None:
-            return False
+            return None
         if not acted:
             self.check(sight)
             if self.logged_out(sight) and await self.stays_logged_out(target):
-                raise AuthenticationFailed(f"{self.site.name} shows that {self.account} is not logged in: reconnect it")
-        return "challenge" in sight
+                return "sign_in"
+        return "challenge" if "challenge" in sight else None
 
     def check(self, sight: Sight) -> None:
         """Raises what the signs mean."""

@@ -124,7 +124,7 @@ class Stages:
         self._watch.acted = False  # the site said no, so nothing went out
         if isinstance(failure, ChallengeRequired):
             return Detour("challenge", failure.message)
-        if isinstance(failure, AuthenticationFailed) and self._can_log_in:
+        if isinstance(failure, AuthenticationFailed) and self.assignment.login is not None:
             return Detour("login", failure.message)
         return failure
 
@@ -145,8 +145,19 @@ class Stages:
             self._detours += 1
             await self._log_in()
         else:
-            name = self.assignment.login.account_name if self.assignment.login else ""
-            raise AuthenticationFailed(f"{detour} Reconnect the account '{plain(name, 60)}'.")
+            await self._let_a_person_sign_in(detour)
+
+    async def _let_a_person_sign_in(self, detour: Detour) -> None:
+        """Waits for a person to log in where the stored login does not hold any more. Raises AuthenticationFailed."""
+        self._detours += 1
+        name = self.assignment.login.account_name if self.assignment.login else ""
+        unable = AuthenticationFailed(f"{detour} Reconnect the account '{plain(name, 60)}'.")
+        if self._detours > DETOURS:
+            raise unable
+        try:
+            await self._ask("sign_in", f"{detour} Sign in in the live view, then continue.")
+        except ChallengeRequired:
+            raise unable from None
 
     async def _let_a_person(self, detour: Detour) -> None:
         """Waits for a person to solve a challenge."""

@@ -279,12 +279,34 @@ async def refused(practice: Practice, desk: Notebook, kind: type[Failure], **mor
     return caught.value
 
 
-async def test_a_login_that_no_longer_holds_is_said(practice: Practice, desk: Notebook) -> None:
+async def test_a_login_that_no_longer_holds_is_a_persons_to_renew_and_said_when_nobody_comes(
+    practice: Practice, desk: Notebook
+) -> None:
     login = practice.login()
     practice.site.log_everybody_out()
-    failure = await refused(practice, desk, AuthenticationFailed, login=login)
-    assert "Reconnect the account 'alice'" in failure.message
+    with pytest.raises(AuthenticationFailed, match="Reconnect the account 'alice'"):
+        await practice.do("createPost", desk, text="Never to be seen", login=login)
+    ((reason, message),) = desk.asked
+    assert reason == "sign_in"
+    assert "is not logged in. Sign in in the live view" in message
+    assert practice.site.counts["Never to be seen"] == 0
     assert desk.kept == []
+
+
+async def test_a_person_who_continues_without_signing_in_is_asked_so_often_and_no_more(
+    practice: Practice, desk: Notebook
+) -> None:
+    login = practice.login()
+    practice.site.log_everybody_out()
+
+    async def do_nothing() -> None:
+        return
+
+    desk.on_ask = do_nothing
+    with pytest.raises(AuthenticationFailed, match="Reconnect the account 'alice'"):
+        await practice.do("createPost", desk, text="Never to be seen either", login=login)
+    assert [reason for reason, _ in desk.asked] == ["sign_in"] * 3
+    assert practice.site.counts["Never to be seen either"] == 0
 
 
 async def test_a_wrong_password_is_said_without_the_password(practice: Practice, desk: Notebook) -> None:

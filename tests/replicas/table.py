@@ -178,8 +178,8 @@ ROWS = (
     ),
     Row(
         "Logged out",
-        "The stored login does not hold any more.",
-        everywhere(End("AUTHENTICATION_FAILED", 0)),
+        "The stored login does not hold any more; the task waits for a person to sign in, and nobody comes.",
+        everywhere(End("AUTHENTICATION_FAILED", 0, asked=True)),
         (Fault.LOGGED_OUT,),
     ),
     Row(
