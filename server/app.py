@@ -39,6 +39,7 @@ from server.models import Models
 from server.practice.site import serve_demo_site
 from server.practice.state import DemoSite
 from server.profiles import ProfileService
+from server.questions import QUESTION_ROUTES
 from server.rest.apis import BROWSERMAN_EXTRA, CLOUD_EXTRA, build_documents, refuse_outside
 from server.rest.browserman import events as browserman_events
 from server.rest.browserman.routes import browserman_app
@@ -355,6 +356,7 @@ def build_app(house: House) -> Starlette:
         *house.live.routes,
         *(house.live.relayed_routes if house.workshop is not None else ()),
         *house.sign_in_pages.routes,
+        *QUESTION_ROUTES,
         *dashboard_routes(),
     ]
     middleware = [Middleware(Door)]

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from server.accounts import AccountService
 from server.auth import Caller, Verifier
+from server.codes import Codes
 from server.links import Links
 from server.mcp_facade.app import EXTENSION as APP_EXTENSION
 from server.mcp_facade.arguments import need_storable
@@ -116,7 +117,7 @@ class McpFacade:
             wait_seconds=settings.wait,
         )
         self._toolbox = Toolbox(catalog)
-        self._people = people or People(tasks, links)
+        self._people = people or People(tasks, links, Codes(signer))
         results = Results(tasks, artifacts, links, self._people)
         errands = Errands(tasks, accounts, results)
         self._extension = TasksExtension(tasks, self._people, results, errands, keep_days=settings.keep_days)
