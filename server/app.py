@@ -18,6 +18,7 @@ from server.door import Door
 from server.files import FILE_ROUTES
 from server.health import HEALTH_ROUTES
 from server.house import House
+from server.questions import QUESTION_ROUTES
 from server.rest.apis import BROWSERMAN_EXTRA, CLOUD_EXTRA, refuse_outside
 from server.rest.browserman.routes import browserman_app
 from server.rest.cloud.routes import cloud_app
@@ -58,6 +59,7 @@ def build_app(house: House) -> Starlette:
         *house.live.routes,
         *(house.live.relayed_routes if house.workshop is not None else ()),
         *house.sign_in_pages.routes,
+        *QUESTION_ROUTES,
         *dashboard_routes(),
     ]
     middleware = [Middleware(Door)]

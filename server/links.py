@@ -51,6 +51,10 @@ class Links:
         """The page that everybody who has the link may read; None: the task is not shared."""
         return f"{self.public_url}/share/{task.share_token}" if task.share_token else None
 
+    def question(self, about: str) -> str:
+        """The page that asks for the code of a question about a task or a sign-in, by its id: the address alone opens nothing."""
+        return f"{self.public_url}/questions/{about}"
+
     def task_page(self, task: Task) -> str:
         """The task's page for people who have a key."""
         return f"{self.public_url}/tasks/{task.id}"

@@ -48,10 +48,14 @@ class Signer:
         subject, expires, *rights = json.loads(_decode(payload))
         return Signed(subject, expires, frozenset(rights)) if time.time() < expires else None
 
-    def _signature(self, purpose: str, payload: str) -> str:
-        # A key of its own for each purpose: no choice of payload makes a token of one purpose valid for another.
+    def digest(self, purpose: str, text: str) -> bytes:
+        """32 bytes that nobody else can make of the text."""
+        # A key of its own for each purpose: no choice of text makes a token of one purpose valid for another.
         key = hmac.digest(self._key, purpose.encode(), hashlib.sha256)
-        return _encode(hmac.digest(key, payload.encode(), hashlib.sha256))
+        return hmac.digest(key, text.encode(), hashlib.sha256)
+
+    def _signature(self, purpose: str, payload: str) -> str:
+        return _encode(self.digest(purpose, payload))
 
 
 def hide_tokens(text: str) -> str:

@@ -243,6 +243,11 @@ class TaskService:
             raise TaskNotFound
         return task
 
+    async def waiting(self, task_id: str) -> Task | None:
+        """A task that waits for a person, whoever's it is: whoever asks for it proves by other means that they were sent to it."""
+        task = await self._tasks.get(task_id)
+        return task if task is not None and task.state is TaskState.PAUSED else None
+
     def stuck(self, task: Task) -> str | None:
         """Why nobody carries a task out that waits for that; None: somebody does, or soon will."""
         return self._trouble() if task.state is TaskState.PENDING else None

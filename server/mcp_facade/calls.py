@@ -125,7 +125,7 @@ class Calls:
         task, wish = await self._errands.wanted(visit, arguments)
         wait = Wait(ctx, visit, min(max(wish.wait_seconds, 0.0), LONGEST_WAIT), creating=False, patient=True)
         if not wait.seconds:
-            return await self._results.result(task, screenshot=wish.screenshot)
+            return await self._results.result(task, visit, screenshot=wish.screenshot)
         return await self._follow(wait, task, params, screenshot=wish.screenshot)
 
     async def _follow(
@@ -153,7 +153,7 @@ class Calls:
                 break
         unheard = task.state is TaskState.PAUSED and bool(self._people.questions(task))
         failed = wait.creating and (task.state in _UNDONE or unheard or self._tasks.stuck(task) is not None)
-        return await self._results.result(task, screenshot=screenshot, error=failed, merged=merged)
+        return await self._results.result(task, wait.visit, screenshot=screenshot, error=failed, merged=merged)
 
     def _settled(self, task: Task) -> bool:
         """Whether waiting longer changes nothing by itself."""

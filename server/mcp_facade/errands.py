@@ -61,7 +61,7 @@ class Errands:
         await self.task(visit, wish.task_id)
         verbs = {"task_cancel": self._tasks.cancel, "task_pause": self._tasks.pause, "task_resume": self._tasks.resume}
         task = await verbs[name](visit.caller, wish.task_id)
-        told = await self._results.told(task)
+        told = await self._results.told(task, visit)
         if name == "task_pause" and task.state is not TaskState.PAUSED:
             told["next"] = "It pauses after the present step; task_resume lets it go on."
         return plain(told)

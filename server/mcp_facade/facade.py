@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from server.accounts import AccountService
 from server.auth import Caller, Verifier
+from server.codes import Codes
 from server.links import Links
 from server.mcp_facade.app import EXTENSION as APP_EXTENSION
 from server.mcp_facade.arguments import need_storable
@@ -26,6 +27,7 @@ from server.mcp_facade.calls import Calls
 from server.mcp_facade.door import McpDoor, Names, lower
 from server.mcp_facade.errands import Errands
 from server.mcp_facade.instructions import INSTRUCTIONS
+from server.mcp_facade.intake import Intake
 from server.mcp_facade.logins import Logins
 from server.mcp_facade.people import People
 from server.mcp_facade.pipe import Pipe
@@ -38,6 +40,7 @@ from server.mcp_facade.tasks import TaskAnswered, TaskNamed, TasksExtension
 from server.mcp_facade.tools import Toolbox
 from server.mcp_facade.updates import Updates
 from server.mcp_facade.visit import Context, Welcome, visit_of
+from server.mcp_facade.wording import worded
 from server.meter import Meter
 from server.settings import Settings
 from server.sign_in.service import SignInService
@@ -114,7 +117,7 @@ class McpFacade:
             wait_seconds=settings.wait,
         )
         self._toolbox = Toolbox(catalog)
-        self._people = people or People(tasks, links)
+        self._people = people or People(tasks, links, Codes(signer))
         results = Results(tasks, artifacts, links, self._people)
         errands = Errands(tasks, accounts, results)
         self._extension = TasksExtension(tasks, self._people, results, errands, keep_days=settings.keep_days)
@@ -124,19 +127,20 @@ class McpFacade:
         self._prompts = Prompts(tasks, accounts)
         self._updates = Updates(tasks, self._resources, errands, self._extension)
         self.server = self._server(version)
-        self.server.middleware.append(sealed_rounds(signer, NAME))
+        self.server.middleware += [worded, sealed_rounds(signer, NAME)]
         self._manager = StreamableHTTPSessionManager(
             self.server, session_idle_timeout=settings.session_idle, max_request_body_size=settings.max_body
         )
-        self._pipe = Pipe(self.server, self._updates.forget)
+        self._pipe = Pipe(self.server, self._updates.forget, settings.max_body)
 
     def routes(self, path: str = "/mcp") -> list[BaseRoute]:
         """The endpoint, the one on which nothing can be changed, and the pipe. No Mount: that would redirect."""
-        app = StreamableHTTPASGIApp(self._manager)
+        app = Intake(StreamableHTTPASGIApp(self._manager), self._settings.max_body)
         return [
             Route(path, endpoint=self._door(app)),
-            Route(f"{path.rstrip('/')}/readonly", endpoint=self._door(app, read_only=True)),
-            WebSocketRoute(f"{path.rstrip('/')}/pipe", endpoint=self._door(self._pipe)),
+            Route(f"{path}/", endpoint=self._door(app)),
+            Route(f"{path}/readonly", endpoint=self._door(app, read_only=True)),
+            WebSocketRoute(f"{path}/pipe", endpoint=self._door(self._pipe)),
         ]
 
     @asynccontextmanager

@@ -27,7 +27,8 @@ class LateMcp:
 
     def routes(self, path: str = "/mcp") -> list[BaseRoute]:
         """The facade's own paths, each of which leads to it."""
-        return [Route(path, self), Route(f"{path}/readonly", self), WebSocketRoute(f"{path}/pipe", self)]
+        paths = (path, f"{path}/", f"{path}/readonly")
+        return [*(Route(one, self) for one in paths), WebSocketRoute(f"{path}/pipe", self)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands one connection to the facade, once there is one."""

@@ -11,7 +11,11 @@ import threading
 from pathlib import Path
 from typing import Any, cast
 
+from server.mcp_facade.messages import PARSE_ERROR, Fault, too_large
+
 Message = dict[str, Any]
+LARGEST = 8 * 1024 * 1024
+"""Bytes that a line may have: a server takes less, and says how much, but a WebSocket's message has its limit too."""
 
 
 class Lines:
@@ -23,27 +27,41 @@ class Lines:
         with Path(os.devnull).open() as nothing:
             os.dup2(nothing.fileno(), 0)
         self._loop = asyncio.get_running_loop()
-        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._writing = asyncio.Lock()
         # A thread of our own, that nobody waits for: a read of stdin cannot be interrupted.
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
     async def line(self) -> str | None:
-        """The next line; None at the end."""
-        return await self._lines.get()
+        """The next line that can be a message; None at the end. What cannot is answered here: it is not worth a server."""
+        while (line := await self._lines.get()) is not None:
+            try:
+                if len(line) <= LARGEST:
+                    return line.decode()
+                fault = too_large(LARGEST)
+            except UnicodeDecodeError as error:
+                fault = Fault(
+                    f"This is not UTF-8 ({error.reason} at byte {error.start}): nothing was done.", PARSE_ERROR
+                )
+            await self.write(json.dumps(fault.answer()))
+        return None
 
     async def write(self, line: str) -> None:
         """Writes one line."""
-        await asyncio.to_thread(_write_all, self._output, line.encode() + b"\n")
+        async with self._writing:  # a long one goes out in parts
+            await asyncio.to_thread(_write_all, self._output, line.encode() + b"\n")
 
     def _read(self) -> None:
-        rest = b""
+        rest = bytearray()
         while chunk := _read_some(self._input):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                self._hand_over(line.decode(errors="replace"))
+            *ends, begun = chunk.split(b"\n")
+            for end in ends:
+                self._hand_over(bytes(rest + end))
+                rest.clear()
+            rest += begun[: max(0, LARGEST + 1 - len(rest))]  # of what is too long anyway no more is kept
         self._hand_over(None)
 
-    def _hand_over(self, line: str | None) -> None:
+    def _hand_over(self, line: bytes | None) -> None:
         if line is None or line.strip():
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 self._loop.call_soon_threadsafe(self._lines.put_nowait, line)

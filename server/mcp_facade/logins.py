@@ -1,7 +1,7 @@
 """A call whose account is not signed in: the person signs it in at a page of its own, and the call goes on.
 
-The page's link is good once and opens a browser at the site's login, nothing else. Where the client can put a URL to its user the model
-does not see it; where it cannot, the answer's words carry it.
+Where the client can put a URL to its user, that page asks for the code which comes beside it, and the model sees neither. Where it
+cannot, the answer's words carry a link that is good once and opens a browser at the site's login, nothing else.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Logins:
         if self._service is None or not isinstance(account_id, str):
             raise failure
         attempt = await self._attempt(self._service, visit, account_id)
-        question = self._question(self._service, attempt)
-        in_words = refused(failure, f"Ask the user to open {question.url} and sign in there. {_AGAIN}")
+        question = self._question(attempt)
+        in_words = refused(failure, f"Ask the user to open {self._service.link(attempt)} and sign in there. {_AGAIN}")
         if not self._people.can_ask(ctx, question):
             return in_words
         if modern:
@@ -101,6 +101,6 @@ class Logins:
             raise Internal
         return begun
 
-    def _question(self, service: SignInService, attempt: SignIn) -> Question:
-        told = f"Account '{attempt.account_name}' must be signed in to {attempt.site.name}. Open the page to do that."
-        return Question(attempt.id, told, service.link(attempt))
+    def _question(self, attempt: SignIn) -> Question:
+        told = f"Account '{attempt.account_name}' must be signed in to {attempt.site.name}."
+        return self._people.coded(attempt.id, told, attempt.id, attempt.id)

@@ -1,7 +1,8 @@
 """What a paused task asks of a person, and how the question reaches them: through the client where it can ask, else in words.
 
 A question goes out once: who says yes is not asked again, who says no ends the task, who only closes it is asked anew under another key.
-The page that a question points to asks for a key of its own: its address alone opens nothing.
+The page that a question points to asks for the code that its words hold, and for a key where something is to be approved: its
+address alone opens nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
 
+from server.codes import Codes, pause
 from server.links import Links
-from server.mcp_facade.visit import Context, Visit
+from server.mcp_facade.visit import Context, Visit, visit_of
 from server.tasks import TaskService
 from storage.states import TaskState
 from storage.tables import Task
@@ -67,9 +69,10 @@ class Question:
 class People:
     """Asks people, and remembers what was answered."""
 
-    def __init__(self, tasks: TaskService, links: Links) -> None:
+    def __init__(self, tasks: TaskService, links: Links, codes: Codes) -> None:
         self._tasks = tasks
         self._links = links
+        self._codes = codes
         self._answers: OrderedDict[str, dict[str, Action]] = OrderedDict()
 
     def questions(self, task: Task) -> list[Question]:
@@ -77,28 +80,28 @@ class People:
         if task.state is not TaskState.PAUSED or task.pause_reason in _MEANT:
             return []
         answers = self._answers.get(task.id, {})
-        base = f"{task.id}-{task.pause_reason}-{round(task.paused_at.timestamp() * 1000) if task.paused_at else 0}"
+        base = pause(task)
         closed = sum(key.startswith(base) and action == "cancel" for key, action in answers.items())
         key = f"{base}-{closed + 1}"
         if any(name.startswith(base) and action != "cancel" for name, action in answers.items()):
             return []
         return [self._question(task, key)]
 
-    def in_words(self, task: Task) -> str:
-        """The question for a model to pass on."""
+    def in_words(self, task: Task, visit: Visit) -> str:
+        """The question for a model to pass on. Where nothing may be changed, its link is for watching."""
         reason = task.pause_reason or ""
         if reason in _ANSWERED_HERE:
             return "Ask the user whether it is to go on: task_resume lets it, task_cancel ends it."
         if reason == "take_over":
             return "Nobody needs to be asked, and task_resume would take the control away from them."
-        url = self._links.task_page(task) if reason == "approval" else self._links.live(task)
+        url = self._links.task_page(task) if reason == "approval" else self._links.live(task, control=visit.writes)
         return f"Ask the user to open {url} and do what the page says."
 
     def can_ask(self, ctx: Context, question: Question) -> bool:
-        """Whether the client can put the question to its user."""
+        """Whether the client can put the question to its user, and may: an answer changes the task."""
         capabilities = ctx.session.client_capabilities
         offered = capabilities.elicitation if capabilities is not None else None
-        if offered is None:
+        if offered is None or not visit_of(ctx).writes:
             return False
         if question.url is None:
             return offered.form is not None or offered.url is None  # a bare declaration means forms
@@ -133,9 +136,16 @@ class People:
         except Conflict:
             return
 
+    def coded(self, key: str, told: str, about: str, question: str) -> Question:
+        """A question that sends its reader to a page. `about`: the id of the task or sign-in; `question`: whose code opens it."""
+        code = self._codes.of(question)
+        return Question(key, f"{told} Open the page and give it the code {code}.", self._links.question(about))
+
     def _question(self, task: Task, key: str) -> Question:
         reason = task.pause_reason or ""
         told = task.pause_message or _ASKED.get(reason, "The task waits for a person.")
         if reason in _ANSWERED_HERE:
             return Question(key, f"{told} Go on?", None)
-        return Question(key, f"{told} Open the task's page to go on.", self._links.task_page(task))
+        if reason == "approval":  # a yes in somebody's name: a code says only who was asked
+            return Question(key, f"{told} Open the task's page to go on.", self._links.task_page(task))
+        return self.coded(key, told, task.id, pause(task))

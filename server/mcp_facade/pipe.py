@@ -10,9 +10,10 @@ import mcp_types as types
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.server.lowlevel.server import Server
 from mcp.shared.message import ServerMessageMetadata, SessionMessage
-from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from server.mcp_facade.messages import Fault, message_of, too_large
 
 Incoming = SessionMessage | Exception
 
@@ -20,9 +21,11 @@ Incoming = SessionMessage | Exception
 class Pipe:
     """The endpoint, an ASGI app. Which era is spoken, the client's first message says."""
 
-    def __init__(self, server: Server[Any], on_close: Callable[[WebSocket], None]) -> None:
+    def __init__(self, server: Server[Any], on_close: Callable[[WebSocket], None], largest: int) -> None:
+        """`largest`: bytes that a message may have."""
         self._server = server
         self._on_close = on_close
+        self._largest = largest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one client until it goes."""
@@ -32,28 +35,35 @@ class Pipe:
         outgoing, from_server = anyio.create_memory_object_stream[SessionMessage](0)
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(_receive, socket, to_server)
+                group.start_soon(self._receive, socket, to_server, outgoing.clone())
                 group.start_soon(_send, socket, from_server)
                 await self._server.run(incoming, outgoing, self._server.create_initialization_options())
                 group.cancel_scope.cancel()
         finally:
             self._on_close(socket)
 
-
-async def _receive(socket: WebSocket, to_server: MemoryObjectSendStream[Incoming]) -> None:
-    """Each message with the connection that it came by: handlers find their visit there."""
-    async with to_server:
-        try:
-            while True:
-                text = await socket.receive_text()
-                try:
-                    message = types.jsonrpc_message_adapter.validate_json(text, by_name=False)
-                except ValidationError as error:
-                    await to_server.send(error)
-                    continue
-                await to_server.send(SessionMessage(message, ServerMessageMetadata(request_context=socket)))
-        except (WebSocketDisconnect, KeyError):  # KeyError: a binary frame, which no client of ours sends
-            return
+    async def _receive(
+        self,
+        socket: WebSocket,
+        to_server: MemoryObjectSendStream[Incoming],
+        replies: MemoryObjectSendStream[SessionMessage],
+    ) -> None:
+        """Each message with the connection that it came by: handlers find their visit there. What is none is answered here."""
+        async with to_server, replies:
+            try:
+                while True:
+                    text = await socket.receive_text()
+                    sent = message_of(text)
+                    if isinstance(sent, dict) and len(text.encode()) > self._largest:
+                        sent = too_large(self._largest, sent)
+                    if isinstance(sent, Fault):
+                        error = types.ErrorData(code=sent.code, message=sent.message)
+                        await replies.send(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=sent.id, error=error)))
+                        continue
+                    message = types.jsonrpc_message_adapter.validate_python(sent, by_name=False)
+                    await to_server.send(SessionMessage(message, ServerMessageMetadata(request_context=socket)))
+            except (WebSocketDisconnect, KeyError):  # KeyError: a binary frame, which no client of ours sends
+                return
 
 
 async def _send(socket: WebSocket, from_server: MemoryObjectReceiveStream[SessionMessage]) -> None:

@@ -82,7 +82,7 @@ class Resources:
             case "screenshot":
                 contents = await self._screenshot(ctx, params.uri, task)
             case _:
-                contents = text(params.uri, {**await self._results.told(task), "result": task.result})
+                contents = text(params.uri, {**await self._results.told(task, visit), "result": task.result})
         return types.ReadResourceResult(contents=[contents])
 
     async def task(self, ctx: Context, uri: str) -> tuple[Task, str | None]:

@@ -15,6 +15,7 @@ from server.links import Links
 from server.mcp_facade.next import after_error, after_state, details_task, keep_asking, never_begins
 from server.mcp_facade.people import People
 from server.mcp_facade.tools import mcp_name
+from server.mcp_facade.visit import Visit
 from server.tasks import TaskService
 from storage.artifacts import ArtifactStore
 from storage.states import TaskState
@@ -38,8 +39,8 @@ class Results:
         self._links = links
         self._people = people
 
-    async def told(self, task: Task) -> Json:
-        """The task as structured content."""
+    async def told(self, task: Task, visit: Visit) -> Json:
+        """The task as structured content, for this visit."""
         told: Json = {"task_id": task.id, "status": task.state.value, "tool": self.tool_name(task)}
         if task.account_name is not None:
             told["account"] = task.account_name
@@ -49,17 +50,17 @@ class Results:
             told["result"] = task.result
         if task.error is not None:
             told["error"] = task.error
-        hint = self.next(task)
+        hint = self.next(task, visit)
         if hint is not None:
             told["next"] = hint
         if task.state in _LINKED:
-            told["live_url"] = self._links.live(task)
+            told["live_url"] = self._links.live(task, control=visit.writes)
         return capped(told)
 
-    def next(self, task: Task) -> str | None:
+    def next(self, task: Task, visit: Visit) -> str | None:
         """What to do about the task now."""
         if task.state is TaskState.PAUSED and task.pause_reason is not None:
-            return f"{task.pause_message or ''} {self._people.in_words(task)} Then: {keep_asking(task)}".strip()
+            return f"{task.pause_message or ''} {self._people.in_words(task, visit)} Then: {keep_asking(task)}".strip()
         trouble = self._tasks.stuck(task)
         if trouble is not None:
             return never_begins(task, trouble)
@@ -71,10 +72,10 @@ class Results:
         return mcp_name(tool) if tool is not None else f"{task.platform}_{task.tool}"
 
     async def result(
-        self, task: Task, *, screenshot: bool = False, error: bool = False, merged: bool = False
+        self, task: Task, visit: Visit, *, screenshot: bool = False, error: bool = False, merged: bool = False
     ) -> types.CallToolResult:
         """The task as a tool's result, with its newest screenshot if wanted."""
-        told = await self.told(task)
+        told = await self.told(task, visit)
         if merged:
             told["note"] = "The same call came before: this is its task."
         blocks: list[types.ContentBlock] = [text_block(words(told) if error else dumped(told))]

@@ -102,7 +102,7 @@ class TasksExtension:
         told = await self._bare(ctx, task)
         match told["status"]:
             case "completed":
-                result = await self._results.result(task, error=task.state is not TaskState.COMPLETED)
+                result = await self._results.result(task, visit_of(ctx), error=task.state is not TaskState.COMPLETED)
                 told["result"] = result.model_dump(by_alias=True, mode="json", exclude_none=True)
             case "failed":
                 told["error"] = {"code": types.INTERNAL_ERROR, "message": (task.error or {}).get("message", "")}
@@ -159,7 +159,7 @@ class TasksExtension:
             "pollIntervalMs": _POLL_MS.get(task.engine, 3000),
         }
         waits = task.state is TaskState.PAUSED or self._tasks.stuck(task) is not None
-        message = self._results.next(task) if waits else None
+        message = self._results.next(task, visit_of(ctx)) if waits else None
         if not task.state.final:
             told["statusMessage"] = message or (last.next_goal if last is not None else task.progress_word)
         elif task.error is not None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import mcp_types as types
 
 from agent.engine import Assignment, Desk, EngineName, Outcome
+from server.codes import Codes
 from server.links import Links
 from server.mcp_facade.people import People, Question
 from server.mcp_facade.visit import Visit
@@ -98,8 +99,8 @@ class ConformanceEngine:
 class TwoQuestions(People):
     """Asks two questions at once of the task multi_input: the suite wants to answer them one by one."""
 
-    def __init__(self, tasks: TaskService, links: Links) -> None:
-        super().__init__(tasks, links)
+    def __init__(self, tasks: TaskService, links: Links, codes: Codes) -> None:
+        super().__init__(tasks, links, codes)
         self._given: set[str] = set()
 
     def questions(self, task: Task) -> list[Question]:

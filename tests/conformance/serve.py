@@ -14,6 +14,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.codes import Codes
 from server.links import Links
 from tests.conformance.jobs import ConformanceEngine, TwoQuestions, task_tools
 from tests.conformance.suite import Suite
@@ -43,7 +44,7 @@ async def conformant(folder: Path, *, bare: bool = False) -> AsyncGenerator[str]
     async with open_house(folder, tools, {"lite": engine, "full": engine}) as house:
         with listener() as opened:
             base = f"http://127.0.0.1:{opened.getsockname()[1]}"
-            people = TwoQuestions(house.tasks, Links(house.signer, base, live_seconds=60))
+            people = TwoQuestions(house.tasks, Links(house.signer, base, live_seconds=60), Codes(house.signer))
             facade = house.facade(base, people, wait=5)  # the suite gives up sooner than other clients
             if not bare:
                 Suite(facade)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def test_another_distribution_that_owns_one_of_our_packages_is_named(
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: spyware\nVersion: 1.0\n")
     (folder / "RECORD").write_text("spy/__init__.py,,\nagent/__init__.py,,\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(SettingWrong, match="The package 'agent' also belongs to spyware"):
         check_surroundings()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,7 +53,7 @@ class Person:
 
 
 @pytest.mark.parametrize("reason", ["challenge", "sign_in", "two_factor"])
-async def test_a_client_that_can_ask_sends_its_user_to_the_tasks_page(
+async def test_a_client_that_can_ask_sends_its_user_to_a_page_that_asks_for_a_code(
     house: House, url: str, secret: str, era: str, reason: str
 ) -> None:
     person = Person(house, secret, "accept", go_on=True)
@@ -62,7 +63,8 @@ async def test_a_client_that_can_ask_sends_its_user_to_the_tasks_page(
     (asked,) = person.seen
     assert asked.mode == "url"
     assert "Please look at this." in asked.message
-    assert urlsplit(str(asked.url)).path == f"/tasks/{told(answer)['task_id']}"
+    assert urlsplit(str(asked.url)).path == f"/questions/{told(answer)['task_id']}"
+    assert re.search(r"the code [0-9A-Z]{4}-[0-9A-Z]{4}\.$", asked.message)
 
 
 async def test_the_page_of_a_question_opens_nothing_by_itself(house: House, url: str, secret: str, era: str) -> None:
@@ -214,3 +216,20 @@ async def test_a_client_that_declares_forms_only_is_not_sent_to_pages(house: Hou
     assert answer["isError"] is True
     form = await raw.result("tools/call", {"name": RUN, "arguments": {"task": "ask:budget"}}, RUN)
     assert form["resultType"] == "input_required"
+
+
+async def test_who_may_only_look_is_asked_nothing_and_gets_links_for_watching(house: House, url: str, era: str) -> None:
+    writes = await house.key(owner="both-kinds")
+    async with connected(url, writes) as client:
+        paused = told(await client.call_tool(RUN, {"task": f"ask:challenge tell:{era}"}))
+    person = Person(house, writes, "accept")
+    looking = await house.key("read", owner="both-kinds")
+    named = {"task_id": paused["task_id"], "wait_seconds": 0.2}
+    for path, secret in (("", looking), ("/readonly", writes)):
+        async with connected(url + path, secret, era, elicitation_callback=person.answer) as client:
+            seen = told(await client.call_tool("task_get", named))
+        (link,) = {word for word in f"{seen['next']} {seen['live_url']}".split() if "/live/" in word}
+        signed = house.signer.verify("live", link.rpartition("/")[2])
+        assert signed is not None
+        assert signed.rights == frozenset()
+    assert person.seen == []

@@ -246,13 +246,17 @@ async def test_a_tool_call_has_its_account_signed_in_by_the_clients_user_and_goe
 ) -> None:
     signing_in: list[asyncio.Task[None]] = []
 
-    async def sign_in(url: str) -> None:
-        await log_in(page, await open_browser(page, house, account, url), "alice")
+    async def sign_in(asked: types.ElicitRequestURLParams) -> None:
+        await page.goto(asked.url)
+        await page.get_by_label("code").fill(asked.message.rpartition(" ")[2].rstrip("."))
+        await page.get_by_role("button", name="Go on").click()
+        await page.wait_for_url("**/sign-in/*")
+        await log_in(page, await open_browser(page, house, account, page.url), "alice")
 
     async def answer(_context: object, asked: types.ElicitRequestParams) -> types.ElicitResult:
         assert isinstance(asked, types.ElicitRequestURLParams)
         assert f"'{account.name}' must be signed in to" in asked.message
-        signing_in.append(asyncio.create_task(sign_in(asked.url)))
+        signing_in.append(asyncio.create_task(sign_in(asked)))
         return types.ElicitResult(action="accept")
 
     async with connected(f"{house.public_url}/mcp", secret, era, elicitation_callback=answer) as client:

@@ -68,6 +68,8 @@ async def test_no_page_shows_or_changes_what_is_another_owners(two: Two) -> None
                     assert not any(name in shown for name in (*two.alice.ids, two.alice.account_name)), path
                 form = {"text": "x", "-account": two.alice.account_name}
                 assert (await bob.post("/new/demo/createPost", data=form)).status_code == 404
+                for task_id in two.alice.tasks:
+                    assert (await bob.get(f"/questions/{task_id}")).status_code == 200, "the form that everybody sees"
     assert await rows(two.stage, ALICE) == before
 
 
@@ -104,6 +106,12 @@ async def test_a_link_leads_to_what_it_was_made_for_and_nowhere_else(two: Two) -
             assert (await anyone.request(method, f"/sign-in/live/{TAMPERED}/{path}")).status_code == 404
         for verb in ("start", "cancel"):
             assert (await anyone.post(f"/sign-in/{TAMPERED}/{verb}")).status_code == 404
+        for task_id in (*two.alice.tasks, "task_none"):
+            refused = await anyone.post(f"/questions/{task_id}", data={"code": "0000-0000"})
+            assert refused.status_code == 403
+            assert refused.text == (await anyone.post("/questions/x", data={"code": ""})).text.replace(
+                "/x", f"/{task_id}"
+            )
     assert await rows(stage, ALICE) == before
 
 

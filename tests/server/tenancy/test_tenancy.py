@@ -34,6 +34,7 @@ PAGES = {
     "/live/{token}/ws",
     "/live/{token}/files",
     "/live/{token}/vnc",
+    "/questions/{id}",
     "/sign-in/{token}",
     "/sign-in/{token}/start",
     "/sign-in/{token}/cancel",
