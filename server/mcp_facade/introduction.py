@@ -28,11 +28,45 @@ def answer(request: Mapping[str, Any]) -> Json | None:
         or "id" not in request
     ):
         return None
-    known: Mapping[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+    known = _known()
     result: Any = known["discover"]
     if request["method"] == "initialize":
-        versions: dict[str, Any] = known["initialize"]
-        wanted = cast("Json", params).get("protocolVersion")
-        result = versions[wanted if isinstance(wanted, str) and wanted in versions else max(versions)]
+        result = known["initialize"][_version(known["initialize"], cast("Json", params))]
         result["serverInfo"]["version"] = version("webhand")
     return {"jsonrpc": "2.0", "id": request["id"], "result": result}
+
+
+def listed(request: Mapping[str, Any], introduction: Mapping[str, Any] | None) -> Json | None:
+    """The response to `tools/list` where nothing narrows it; None for anything else, and for a client that shows apps.
+
+    `introduction`: the client's `initialize`; since 2026-07-28 each request says for itself what that said.
+    """
+    if request.get("method") != "tools/list" or "id" not in request:
+        return None
+    known = _known()
+    if introduction is None:
+        envelope = _object(_object(request, "params"), "_meta")
+        spoken = envelope.get("io.modelcontextprotocol/protocolVersion")
+        capabilities = _object(envelope, "io.modelcontextprotocol/clientCapabilities")
+    else:
+        said = _object(introduction, "params")
+        spoken, capabilities = _version(known["initialize"], said), _object(said, "capabilities")
+    if not isinstance(spoken, str) or spoken not in known["list"] or "extensions" in capabilities:
+        return None
+    return {"jsonrpc": "2.0", "id": request["id"], "result": {**known["list"][spoken], "tools": known["tools"]}}
+
+
+def _object(holder: Mapping[str, Any], name: str) -> Json:
+    """The member of that name, as far as it is an object."""
+    found: Any = holder.get(name)
+    return cast("Json", found) if isinstance(found, dict) else {}
+
+
+def _version(versions: Json, params: Json) -> str:
+    """The version in which a handshake ends."""
+    wanted = params.get("protocolVersion")
+    return wanted if isinstance(wanted, str) and wanted in versions else max(versions)
+
+
+def _known() -> Json:
+    return cast("Json", json.loads(PATH.read_text(encoding="utf-8")))

@@ -29,15 +29,21 @@ class Refused(Exception):
 
 
 async def connected(
-    stack: AsyncExitStack, address: Path, key: Callable[[], str], own: Own, headers: Mapping[str, str]
+    stack: AsyncExitStack,
+    address: Path,
+    key: Callable[[], str],
+    own: Own,
+    headers: Mapping[str, str],
+    absent: Callable[[], None],
 ) -> ClientConnection:
-    """A connection to the running server, or to one of our own when there is none."""
+    """A connection to the running server, or to one of our own when there is none. `absent` is called while nobody answers."""
     clock = asyncio.get_running_loop().time
     ends, trouble = clock() + _PATIENCE_S, None
     while True:
         socket = await _try(stack, address, key, headers)
         if socket is not None:
             return socket
+        absent()
         with _first(address) as first:
             if first:
                 try:

@@ -3,7 +3,8 @@
 The server answers on a Unix socket; when none does, one is started in this process, on the same socket, so that the next client finds
 it. When the server goes away while a client is connected, the next one takes its place: the client is introduced to it again, and
 calls that were under way are answered with an error that says where to look. No message is understood here beyond its id and method; a
-client that introduces itself while a server of its own is still starting is answered from what the server always says.
+client that introduces itself, or asks which tools there are, while a server of its own is still starting is answered from what the server
+always says.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from server.mcp_facade.introduction import answer
+from server.mcp_facade.introduction import answer, listed
 from server.mcp_facade.lines import Lines, Message, parsed
 from server.mcp_facade.reach import Own, Refused, connected
 
@@ -40,21 +41,35 @@ class Front:
         self._open: dict[str, Message] = {}
         """Requests that await their answer, by id."""
         self._unsent: str | None = None
-        self.silent = True
-        """Whether the client has said nothing yet."""
+        self.idle = True
+        """Whether nothing that the client said is being answered here."""
+        self.unnarrowed = False
+        """Whether the server will show the client every tool: one of our own that is starting, and nothing narrows it."""
         self.over = False
 
     async def greet(self) -> None:
-        """Answers a client that introduces itself before there is a server. May be cancelled while the client is silent."""
-        line = await self._lines.line()
-        self.silent, self.over, self._unsent = False, line is None, line
-        answered = answer(parsed(line)) if line is not None else None
-        if line is None or answered is None:
-            return
-        await self._lines.write(json.dumps(answered))
-        self._unsent = None
-        if parsed(line).get("method") == "initialize":
+        """Answers a client before there is a server, until it wants one. May be cancelled while it is idle."""
+        while self._unsent is None and not self.over:
+            line = await self._lines.line()
+            self.idle, self.over = False, line is None
+            if line is not None and not await self._answered(line):
+                self._unsent = line
+            self.idle = True
+
+    async def _answered(self, line: str) -> bool:
+        """Whether the line needs no server."""
+        message = parsed(line)
+        if message.get("method") == "notifications/initialized" and self._greeted:
+            self._introduced = True  # the server hears it after the introduction
+            return True
+        introduction = parsed(self._introduction) if self._introduction is not None else None
+        told = answer(message) or (listed(message, introduction) if self.unnarrowed else None)
+        if told is None:
+            return False
+        await self._lines.write(json.dumps(told))
+        if message.get("method") == "initialize":
             self._introduction, self._greeted = line, True
+        return True
 
     async def serve(self, socket: ClientConnection) -> None:
         """Hands messages through until the client or the server goes."""
@@ -131,13 +146,27 @@ async def serve_stdio(
     while the context lasts. `headers`: X-MCP-Toolsets, X-MCP-Readonly, X-MCP-Wait. Raises Refused, and whatever `own` raises.
     """
     front = Front(Lines())
-    greeting = asyncio.create_task(front.greet(), name="greeting")
+    greeting: asyncio.Task[None] | None = None
+
+    def greet() -> None:
+        """Nobody answers yet: whoever runs already is as fast as we could be."""
+        nonlocal greeting
+        greeting = greeting or asyncio.create_task(front.greet(), name="greeting")
+
+    @asynccontextmanager
+    async def starting() -> AsyncGenerator[None]:
+        front.unnarrowed = not {"X-MCP-Toolsets", "X-MCP-Readonly"} & set(headers or {})
+        async with own():
+            yield
+
     while not front.over:
         async with AsyncExitStack() as stack:
             try:
-                socket = await connected(stack, address, key, own, headers or {})
+                socket = await connected(stack, address, key, starting, headers or {}, greet)
             finally:
-                if front.silent:
-                    greeting.cancel()
-                await asyncio.gather(greeting, return_exceptions=True)
-            await front.serve(socket)
+                if greeting is not None:
+                    if front.idle:
+                        greeting.cancel()
+                    await asyncio.gather(greeting, return_exceptions=True)
+            if not front.over:
+                await front.serve(socket)

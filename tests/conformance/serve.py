@@ -1,6 +1,6 @@
-"""Servers for the protocol's conformance suite: the product's wiring with the suite's fixtures, and the product as it is.
+"""The server for the protocol's conformance suite: the product's wiring with the suite's fixtures.
 
-python -m tests.conformance.serve [--bare]        serves until it is interrupted, and prints the URL
+python -m tests.conformance.serve        serves until it is interrupted, and prints the URL
 """
 
 from __future__ import annotations
@@ -36,25 +36,24 @@ class WithKey:
 
 
 @asynccontextmanager
-async def conformant(folder: Path, *, bare: bool = False) -> AsyncGenerator[str]:
-    """The URL of a server for the suite. `bare`: without fixtures."""
+async def conformant(folder: Path) -> AsyncGenerator[str]:
+    """The URL of a server for the suite."""
     own, product = task_tools(), catalog()
-    tools = product if bare else Catalog({**product.sites, **own.sites}, {**product.tools, **own.tools})
+    tools = Catalog({**product.sites, **own.sites}, {**product.tools, **own.tools})
     engine = ConformanceEngine()
     async with open_house(folder, tools, {"lite": engine, "full": engine}) as house:
         with listener() as opened:
             base = f"http://127.0.0.1:{opened.getsockname()[1]}"
             people = TwoQuestions(house.tasks, Links(house.signer, base, live_seconds=60), Codes(house.signer))
             facade = house.facade(base, people, wait=5)  # the suite gives up sooner than other clients
-            if not bare:
-                Suite(facade)
+            Suite(facade)
             async with listening(WithKey(app_of(facade), await house.key()), opened):
                 yield f"{base}/mcp"
 
 
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with conformant(Path(folder), bare="--bare" in sys.argv) as url:
+        async with conformant(Path(folder)) as url:
             print(url, flush=True)  # noqa: T201  # what it is run for
             await asyncio.Event().wait()
 

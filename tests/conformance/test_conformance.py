@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.product import product
 from tests.conformance.serve import conformant
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(400)]
-SUITE = ["npx", "-y", "-p", "node@22", "-p", "@modelcontextprotocol/conformance@0.2.0-alpha.12", "conformance"]
+PACKAGES = ["npx", "-y", "-p", "node@22", "-p", "@modelcontextprotocol/conformance@0.2.0-alpha.12"]
 REVISIONS = ("2025-11-25", "2026-07-28")
 LEAST = {"2025-11-25": 81, "2026-07-28": 194}
 """Checks that pass today: fewer would mean that scenarios are not found any more."""
@@ -44,9 +45,9 @@ WITHOUT_FIXTURES = {
 }
 
 
-async def run(*arguments: str) -> tuple[int, str]:
-    """The suite's exit code and what it printed."""
-    process = await asyncio.create_subprocess_exec(*SUITE, *arguments, stdin=PIPE, stdout=PIPE, stderr=STDOUT)
+async def run(*command: str) -> tuple[int, str]:
+    """A command's exit code and what it printed."""
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=STDOUT)
     try:
         printed, _ = await asyncio.wait_for(process.communicate(b""), 360)
     finally:
@@ -56,21 +57,22 @@ async def run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-async def suite() -> None:
-    """Skips where the suite cannot be had."""
+async def suite() -> tuple[str, ...]:
+    """Node and the suite's program, which npx fetches once. Skips where they cannot be had."""
     if shutil.which("npx") is None:
         pytest.skip("the MCP conformance suite was NOT run: it needs Node.js (npx)")
-    code, printed = await run("list", "--server")
-    if code != 0:
+    code, printed = await run(*PACKAGES, "-c", "command -v node && command -v conformance")
+    found = tuple(line for line in printed.splitlines() if line.startswith("/"))  # beside what npm has to say
+    if code != 0 or len(found) != 2:
         pytest.skip(f"the MCP conformance suite was NOT run: it could not be fetched ({printed.strip()[-120:]})")
+    return found
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-@pytest.mark.usefixtures("suite")
-async def test_the_suite_passes_on_the_products_wiring(tmp_path: Path, revision: str) -> None:
+async def test_the_suite_passes_on_the_products_wiring(suite: tuple[str, ...], tmp_path: Path, revision: str) -> None:
     async with conformant(tmp_path) as url:
         code, printed = await run(
-            "server", "--url", url, "--requirements", revision, "--output-dir", str(tmp_path / "out")
+            *suite, "server", "--url", url, "--requirements", revision, "--output-dir", str(tmp_path / "out")
         )
     assert code == 0, printed
     assert "✗" not in printed, printed
@@ -80,11 +82,12 @@ async def test_the_suite_passes_on_the_products_wiring(tmp_path: Path, revision:
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-@pytest.mark.usefixtures("suite")
-async def test_what_needs_no_fixtures_passes_on_the_product_itself(tmp_path: Path, revision: str) -> None:
-    async with conformant(tmp_path, bare=True) as url:
+async def test_what_needs_no_fixtures_passes_on_the_product_itself(
+    suite: tuple[str, ...], tmp_path: Path, revision: str
+) -> None:
+    async with product(tmp_path) as url:
         _, printed = await run(
-            "server", "--url", url, "--requirements", revision, "--output-dir", str(tmp_path / "out")
+            *suite, "server", "--url", url, "--requirements", revision, "--output-dir", str(tmp_path / "out")
         )
     passed = {
         name for name, failed in re.findall(r"✓ ([\w-]+): [1-9]\d* passed, (\d+) failed", printed) if failed == "0"

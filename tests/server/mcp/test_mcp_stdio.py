@@ -39,6 +39,21 @@ def process(folder: Path) -> AbstractAsyncContextManager[Process]:
     return pipes.process([sys.executable, *ENTRY, str(folder)], ROOT)
 
 
+NEVER_READY = """
+import asyncio, sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from server.mcp_facade.stdio import serve_stdio
+
+@asynccontextmanager
+async def own():
+    await asyncio.Event().wait()
+    yield
+
+asyncio.run(serve_stdio(Path(sys.argv[1]) / "webhand.sock", lambda: "", own))
+"""
+
+
 @pytest.fixture(scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Path]:
     """A folder with a server that answers: each front in it is a client of its own."""
@@ -59,6 +74,14 @@ async def test_a_client_gets_a_server_of_its_own_where_none_answers_and_the_next
     assert "browser_run_task" in names
     assert pictured.content[1].type == "image"
     assert answer["result"]["output"] == seen["result"]["output"] == "Shared"
+
+
+async def test_a_client_sees_the_tools_before_there_is_a_server(tmp_path: Path) -> None:
+    async with pipes.process([sys.executable, "-c", NEVER_READY, str(tmp_path)], ROOT) as running:
+        talk = Talk(running)
+        assert (await talk.begin())["result"]["serverInfo"]["name"] == "webhand"
+        listed = await talk.answer(await talk.send("tools/list"))
+        assert RUN in {tool["name"] for tool in listed["result"]["tools"]}
 
 
 async def test_progress_and_questions_come_through(shared: Path, era: str) -> None:
