@@ -62,6 +62,7 @@ def published(stage: Stage) -> dict[tuple[str, str], Post]:
 
 async def test_publishes_exactly_the_text_once_in_steps_and_answers_with_address_and_number(stage: Stage) -> None:
     ran = await each(stage, HELLO)
+    assert {name: one.failure for name, one in ran.items() if one.failure} == {}
     posts = published(stage)
     assert len(posts) == len(HELLO)
     for name, one in ran.items():
