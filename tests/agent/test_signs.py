@@ -7,7 +7,7 @@ from playwright.async_api import async_playwright
 
 from agent.chromium import Chromium
 from agent.origins import Origins
-from agent.signs import LOOK, SiteSigns
+from agent.signs import LOOK, Sight, SiteSigns, Tenure
 from tools.catalog import catalog
 
 pytestmark = pytest.mark.anyio
@@ -36,3 +36,13 @@ async def test_a_page_answers_every_sign_of_every_platform_as_playwright_would(c
             assert None not in looked["seen"], site.id
             assert looked["name"] is not False, site.id
         await browser.close()
+
+
+def test_a_document_stands_under_the_login_that_it_was_drawn_with() -> None:
+    alice, mallory = frozenset({("ticket", "a")}), frozenset({("ticket", "m")})
+    tenure = Tenure()
+    assert tenure.holds(Sight(frozenset(), None, 1.0))
+    assert tenure.holds(Sight(frozenset(), "alice", 1.0, alice))  # logged in without another page
+    assert not tenure.holds(Sight(frozenset(), "alice", 1.0, mallory))
+    assert not tenure.holds(Sight(frozenset(), "alice", 1.0))
+    assert tenure.holds(Sight(frozenset(), "mallory", 2.0, mallory))  # the next page says its own name

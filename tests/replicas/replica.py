@@ -58,7 +58,7 @@ class Moment:
 
     async def pass_by(self) -> None:
         """The act is armed: returns when the page that waited for it, if any, has done what it will."""
-        self.come = True
+        self.come = self.awaited
         async with asyncio.timeout(10):
             while self.awaited and not self.over:  # noqa: ASYNC110  # it happens in another thread
                 await asyncio.sleep(0.01)

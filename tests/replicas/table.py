@@ -92,7 +92,7 @@ ROWS = (
         everywhere(End("PAGE_CHANGED", 0)),
         (Fault.MOVED,),
         in_vain=True,
-        instead={"twitter": DONE, "xueqiu": DONE, "eastmoney": LOST, "tonghuashun": LOST},
+        instead={"twitter": DONE, "xueqiu": DONE, "eastmoney": LOST, "tonghuashun": DONE},
     ),
     Row(
         "Duplicate",

@@ -62,6 +62,7 @@ def published(stage: Stage) -> dict[tuple[str, str], Post]:
 
 async def test_publishes_exactly_the_text_once_in_steps_and_answers_with_address_and_number(stage: Stage) -> None:
     ran = await each(stage, HELLO)
+    assert {name: one.failure for name, one in ran.items() if one.failure} == {}
     posts = published(stage)
     assert len(posts) == len(HELLO)
     for name, one in ran.items():
@@ -81,6 +82,18 @@ async def test_publishes_exactly_the_text_once_in_steps_and_answers_with_address
     numbers = (ran[f"twitter.{name}"].result["tweetId"] for name in ("replyTweet", "quoteTweet"))
     answer, quote = (posts["twitter", number] for number in numbers)
     assert (answer.more["answers"], quote.more["quotes"]) == ("20", "20")
+
+
+SIGNS = "立即登录 请登录 页面不存在 正在审核 已被封禁 your account is suspended and limited"
+
+
+async def test_words_of_a_site_that_stand_in_a_post_are_no_signs(stage: Stage) -> None:
+    ran = await each(stage, FIRST, parameters={"text": SIGNS})
+    assert {name: one.state for name, one in ran.items()} == dict.fromkeys(FIRST, "completed")
+    assert not any(one.result["review"] for one in ran.values())
+    assert [post.text for post in published(stage).values()] == [SIGNS] * len(FIRST)
+    twitter(stage).others["20"].text = SIGNS
+    assert (await stage.play("twitter.likeTweet", {"tweetUrl": JACK})).state == "completed"
 
 
 async def test_sets_the_sites_own_mark_for_ai_when_asked(stage: Stage) -> None:
