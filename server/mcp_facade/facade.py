@@ -28,6 +28,7 @@ from server.mcp_facade.door import McpDoor, Names, lower
 from server.mcp_facade.errands import Errands
 from server.mcp_facade.instructions import INSTRUCTIONS
 from server.mcp_facade.intake import Intake
+from server.mcp_facade.listing import Listing
 from server.mcp_facade.logins import Logins
 from server.mcp_facade.people import People
 from server.mcp_facade.pipe import Pipe
@@ -116,18 +117,19 @@ class McpFacade:
             read_only=settings.read_only,
             wait_seconds=settings.wait,
         )
-        self._toolbox = Toolbox(catalog)
+        toolbox = Toolbox(catalog)
+        self._listing = Listing(toolbox)
         self._people = people or People(tasks, links, Codes(signer))
         results = Results(tasks, artifacts, links, self._people)
         errands = Errands(tasks, accounts, results)
         self._extension = TasksExtension(tasks, self._people, results, errands, keep_days=settings.keep_days)
         logins = Logins(sign_ins, self._people)
-        self._calls = Calls(self._toolbox, tasks, accounts, self._people, results, errands, self._extension, logins)
+        self._calls = Calls(toolbox, tasks, accounts, self._people, results, errands, self._extension, logins)
         self._resources = Resources(tasks, errands, results)
         self._prompts = Prompts(tasks, accounts)
         self._updates = Updates(tasks, self._resources, errands, self._extension)
         self.server = self._server(version)
-        self.server.middleware += [worded, sealed_rounds(signer, NAME)]
+        self.server.middleware += [worded, self._listing.once, sealed_rounds(signer, NAME)]
         self._manager = StreamableHTTPSessionManager(
             self.server, session_idle_timeout=settings.session_idle, max_request_body_size=settings.max_body
         )
@@ -178,7 +180,7 @@ class McpFacade:
         page = types.PaginatedRequestParams
         return [
             ("server/discover", types.RequestParams, self._discover),
-            ("tools/list", page, self._list_tools),
+            ("tools/list", page, self._listing.list),
             ("tools/call", types.CallToolRequestParams, self._calls.call),
             ("resources/list", page, self._resources.list),
             ("resources/templates/list", page, self._resources.templates),
@@ -203,11 +205,6 @@ class McpFacade:
         return types.DiscoverResult(
             supported_versions=list(MODERN_PROTOCOL_VERSIONS), capabilities=capabilities, instructions=INSTRUCTIONS
         )
-
-    async def _list_tools(self, ctx: Context, _params: types.PaginatedRequestParams) -> types.ListToolsResult:
-        capabilities = ctx.session.client_capabilities
-        extensions = (capabilities.extensions if capabilities is not None else None) or {}
-        return types.ListToolsResult(tools=self._toolbox.seen(visit_of(ctx), app=APP_EXTENSION in extensions))
 
     def _guarded(self, method: str, handler: Handler) -> Handler:
         """The handler, counted where it does work, with its failures in the protocol's words and no defect of ours told to anybody."""

@@ -24,7 +24,7 @@ from server.mcp_facade.tools import ERRANDS, Toolbox, mcp_name
 from server.mcp_facade.visit import Visit
 from storage.database import Database
 from storage.keys import KeyStore
-from tests.server.mcp.client import MODERN, connected
+from tests.server.mcp.client import MODERN, Raw, connected
 from tests.server.mcp.house import House, serving
 from tools.catalog import catalog
 
@@ -230,3 +230,16 @@ async def test_the_list_does_not_change_by_calling(url: str, secret: str) -> Non
     async with connected(url, secret) as client:
         await client.call_tool("browser_run_task", {"task": "step"})
     assert await names_seen(url, secret) == before
+
+
+@pytest.mark.anyio
+async def test_a_list_is_written_out_once_for_each_kind_of_visitor(house: House, url: str, secret: str) -> None:
+    raw = Raw(url, secret)
+    first, again = await raw.result("tools/list", {}), await raw.result("tools/list", {})
+    assert first == again
+    reads = Raw(url, await house.key("read"))
+    assert {tool["name"] for tool in (await reads.result("tools/list", {}))["tools"]} == READERS
+    apps = Raw(url, secret, {"extensions": {"io.modelcontextprotocol/ui": {}}})
+    shown = {tool["name"]: tool for tool in (await apps.result("tools/list", {}))["tools"]}
+    assert "ui" in shown["browser_run_task"]["_meta"]
+    assert await raw.result("tools/list", {}) == first

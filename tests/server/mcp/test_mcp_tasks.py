@@ -148,7 +148,7 @@ async def test_a_task_that_needs_a_person_asks_for_input_until_it_is_answered(ho
     ((key, request),) = waiting["inputRequests"].items()
     assert request["method"] == "elicitation/create"
     assert request["params"]["mode"] == "url"
-    assert request["params"]["url"].endswith(f"/tasks/{task_id}")
+    assert request["params"]["url"].endswith(f"/questions/{task_id}")
     assert "elicitationId" not in request["params"]
     ack = await raw.result(
         "tasks/update", {"taskId": task_id, "inputResponses": {"other": {"action": "accept"}}}, task_id
