@@ -1,8 +1,7 @@
 """What Chromium would ask in windows of its own, which no screencast shows, told to the person in control instead.
 
 Only while a person controls: a client that listens for dialogs or file choosers takes them away from the agent's.
-Drop-down lists are drawn inside the page by an inspector style sheet (`appearance: base-select`), which neither the page's
-own style sheets nor its DOM show. Permissions: agent.permissions. Pickers of dates, colours and suggestions: agent.pickers.
+What helps inside of pages, drop-down lists for one: agent.aids.
 """
 
 from __future__ import annotations
@@ -12,14 +11,15 @@ import json
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from agent.aids import Aids
 from agent.cdp import Answer, Gone, Refused
-from agent.permissions import PERMISSION_SCRIPT, PERMISSIONS
-from agent.pickers import PICKER_SCRIPT, Field, field_of
+from agent.permissions import PERMISSIONS
+from agent.pickers import Field, field_of
 from agent.screencast import Screen
 from agent.tabs import Tab
 
@@ -28,15 +28,6 @@ Kind = Literal["alert", "confirm", "prompt", "beforeunload", "files", "permissio
 
 SILENT_S = 1.0
 """Seconds after which a page is taken for one that does not answer."""
-
-_LISTS = (
-    "select:not([multiple]):not([size]){appearance:base-select!important}"
-    "::picker(select){appearance:base-select!important}"
-)
-_REDRAW = "requestAnimationFrame(()=>0)"
-"""An idle page does not draw itself again for a changed inspector style sheet alone."""
-_ATTACHING = {"waitForDebuggerOnStart": False, "flatten": True}
-_FRAMES = [{"type": "iframe"}, {"exclude": True}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +61,13 @@ class _Asked:
     answer: Callable[[PromptAnswer], Coroutine[Any, Any, None]]
 
 
-@dataclass(slots=True)
-class _Aided:
-    """One session with our help switched on: a page, or a frame of it in another process."""
-
-    page: Tab
-    sheets: dict[str, str] = field(default_factory=dict[str, str])
-    """Frame id -> our style sheet in it."""
-    scripts: list[str] = field(default_factory=list[str])
-
-
 class Prompts:
     """The questions of a screen's tabs while a person is in control. `changed` is called when `pending` has changed."""
 
     def __init__(self, screen: Screen, changed: Callable[[], None]) -> None:
         self._screen = screen
         self._changed = changed
-        self._binding = ""
-        self._aided: dict[str, _Aided] = {}
+        self._aids = Aids(screen)
         self._asked: dict[str, _Asked] = {}
         self._probed: set[str] = set()
         self._jobs: set[asyncio.Task[None]] = set()
@@ -100,18 +80,18 @@ class Prompts:
     @property
     def on(self) -> bool:
         """Whether a person is being helped."""
-        return bool(self._binding)
+        return self._aids.on
 
     async def begin(self) -> None:
         """A person takes the controls: helps on the tab that is shown, and on those shown from now on."""
-        self._binding = f"w{secrets.token_hex(6)}"
+        self._aids.begin()
         self._screen.taps.append(self._take)
         self._screen.listeners.append(self._tab_moved)
         await self._aid_shown()
 
     async def end(self) -> None:
         """The person leaves: open questions are answered with no, and every trace of the help goes."""
-        if not self._binding:
+        if not self._aids.on:
             return
         self._screen.listeners.remove(self._tab_moved)
         for asked in list(self._asked.values()):
@@ -121,12 +101,8 @@ class Prompts:
         self._screen.taps.remove(self._take)
         for job in list(self._jobs):
             job.cancel()
-        for session, aided in list(self._aided.items()):
-            with suppress(Gone, TimeoutError):
-                await self._leave(session, aided)
-        self._aided.clear()
+        await self._aids.end()
         self._probed.clear()
-        self._binding = ""
         self._changed()
 
     async def answer(self, prompt_id: str, answer: PromptAnswer) -> bool:
@@ -152,7 +128,7 @@ class Prompts:
             answer = await self._screen.cdp.post("Runtime.evaluate", {"expression": "0"}, tab.session)
             await asyncio.wait((answer,), timeout=SILENT_S)
             if answer.done():
-                await self._aid(tab.session, tab)
+                await self._aids.give(tab.session, tab)
             else:
                 self._start(self._aid_once_it_answers(tab, answer))
 
@@ -165,86 +141,36 @@ class Prompts:
         self._ask(prompt, reload)
         await asyncio.wait((answer,))
         self._forget(prompt.id)
-        await self._aid(tab.session, tab)
-
-    async def _aid(self, session: str, page: Tab) -> None:
-        aided = self._aided[session] = _Aided(page)
-        name = json.dumps(self._binding)
-        with suppress(TimeoutError, Gone):
-            for domain in ("Page.enable", "DOM.enable", "CSS.enable"):
-                await self._try(domain, session)
-            await self._try("Target.setAutoAttach", session, autoAttach=True, filter=_FRAMES, **_ATTACHING)
-            await self._try("Page.setInterceptFileChooserDialog", session, enabled=True)
-            for source, world in ((f"{PERMISSION_SCRIPT}({name})", ""), (f"{PICKER_SCRIPT}({name})", self._binding)):
-                added = await self._try(
-                    "Page.addScriptToEvaluateOnNewDocument",
-                    session,
-                    source=source,
-                    worldName=world,
-                    runImmediately=True,
-                )
-                aided.scripts.append(added.get("identifier", ""))
-            tree = await self._try("Page.getFrameTree", session)
-            for frame in _frames(tree["frameTree"]) if tree else []:
-                await self._draw_lists(session, aided, frame)
-            await self._try("Runtime.addBinding", session, name=self._binding)  # into the worlds that are there
-            await self._try("Runtime.evaluate", session, expression=_REDRAW)
-
-    async def _leave(self, session: str, aided: _Aided) -> None:
-        for frame, sheet in aided.sheets.items():
-            await self._try("CSS.setStyleSheetText", session, styleSheetId=sheet, text="")
-            await self._leave_pickers(session, frame)
-        await self._try("Runtime.evaluate", session, expression=_REDRAW)
-        for script in aided.scripts:
-            await self._try("Page.removeScriptToEvaluateOnNewDocument", session, identifier=script)
-        await self._try("Runtime.removeBinding", session, name=self._binding)
-        await self._try("Page.setInterceptFileChooserDialog", session, enabled=False)
-        await self._try("Target.setAutoAttach", session, autoAttach=False, **_ATTACHING)
-        for domain in ("CSS.disable", "DOM.disable", "Page.disable"):
-            await self._try(domain, session)
-
-    async def _leave_pickers(self, session: str, frame: str) -> None:
-        """The pickers of a frame open in the browser again."""
-        world = await self._try("Page.createIsolatedWorld", session, frameId=frame, worldName=self._binding)
-        if world:  # the one that is there already
-            off = f"globalThis[{json.dumps(self._binding + '-')}]?.()"
-            await self._try("Runtime.evaluate", session, expression=off, contextId=world["executionContextId"])
-
-    async def _draw_lists(self, session: str, aided: _Aided, frame: str) -> None:
-        made = await self._try("CSS.createStyleSheet", session, frameId=frame)
-        if made:
-            aided.sheets[frame] = made["styleSheetId"]
-            await self._try("CSS.setStyleSheetText", session, styleSheetId=made["styleSheetId"], text=_LISTS)
+        await self._aids.give(tab.session, tab)
 
     # -- what the browser says
 
     def _take(self, method: str, event: Answer, session: str | None) -> None:
-        aided = self._aided.get(session or "")
-        if aided is None or session is None:
+        page = self._aids.page(session)
+        if page is None or session is None:
             return
         match method:
             case "Page.frameNavigated":
-                self._start(self._arrived(session, aided, event["frame"]["id"]))
+                self._start(self._arrived(session, event["frame"]["id"]))
             case "Page.javascriptDialogOpening":
                 self._ask_dialog(session, event)
             case "Page.javascriptDialogClosed":
                 self._forget(f"dialog-{session}")
             case "Page.fileChooserOpened":
-                self._start(self._ask_files(session, aided, event))
+                self._start(self._ask_files(session, page, event))
             case "Runtime.bindingCalled":
                 self._start(self._called(session, event))
             case "Target.attachedToTarget":
-                self._start(self._aid(event["sessionId"], aided.page))
+                self._start(self._aids.give(event["sessionId"], page))
             case "Target.detachedFromTarget":
-                self._aided.pop(event["sessionId"], None)
+                self._aids.forget(event["sessionId"])
             case _:
                 pass
 
-    async def _arrived(self, session: str, aided: _Aided, frame: str) -> None:
+    async def _arrived(self, session: str, frame: str) -> None:
         """A frame has a new document: the style sheet and the binding went with the old one."""
         with suppress(Gone, TimeoutError):
-            await self._try("Runtime.addBinding", session, name=self._binding)
-            await self._draw_lists(session, aided, frame)
+            await self._aids.renew(session, frame)
 
     def _ask_dialog(self, session: str, event: Answer) -> None:
         async def answer(said: PromptAnswer) -> None:
@@ -256,7 +182,7 @@ class Prompts:
         prompt = Prompt(f"dialog-{session}", event["type"], origin_of(event["url"]), event["message"], default)
         self._ask(prompt, answer)
 
-    async def _ask_files(self, session: str, aided: _Aided, event: Answer) -> None:
+    async def _ask_files(self, session: str, page: Tab, event: Answer) -> None:
         node = event.get("backendNodeId")
         if node is None:
             return  # showOpenFilePicker: there is no element that could take files
@@ -264,24 +190,24 @@ class Prompts:
         async def answer(said: PromptAnswer) -> None:
             if said.accept and said.files:
                 names = [str(path) for path in said.files]
-                await self._call("DOM.setFileInputFiles", session, files=names, backendNodeId=node)
+                await self._aids.call("DOM.setFileInputFiles", session, files=names, backendNodeId=node)
 
         described: list[str] = []
         with suppress(Refused, Gone, TimeoutError):
-            described = (await self._call("DOM.describeNode", session, backendNodeId=node))["node"]["attributes"]
+            described = (await self._aids.call("DOM.describeNode", session, backendNodeId=node))["node"]["attributes"]
         attributes = dict(zip(described[::2], described[1::2], strict=False))
         several, accept = event["mode"] == "selectMultiple", attributes.get("accept", "")
-        origin = origin_of(aided.page.url)
+        origin = origin_of(page.url)
         self._ask(Prompt(secrets.token_hex(6), "files", origin, multiple=several, accept=accept), answer)
 
     async def _called(self, session: str, event: Answer) -> None:
         """One of our scripts has something to ask. A page may say what it likes, but its origin cannot be overridden."""
-        if event["name"] != self._binding:
+        if event["name"] != self._aids.binding:
             return
         number, what = _asked_for(event["payload"])
         context = event["executionContextId"]
         with suppress(Refused, Gone, TimeoutError):
-            told = await self._call(
+            told = await self._aids.call(
                 "Runtime.evaluate", session, expression="location.origin", contextId=context, returnByValue=True
             )
             origin = str(told["result"].get("value", ""))
@@ -315,8 +241,8 @@ class Prompts:
             await self._reply(session, context, number, False)
 
     async def _reply(self, session: str, context: int, number: int, said: object) -> None:
-        call = f"globalThis[{json.dumps(self._binding + '_')}]?.({number},{json.dumps(said)})"
-        await self._call("Runtime.evaluate", session, expression=call, contextId=context, userGesture=True)
+        call = f"globalThis[{json.dumps(self._aids.binding + '_')}]?.({number},{json.dumps(said)})"
+        await self._aids.call("Runtime.evaluate", session, expression=call, contextId=context, userGesture=True)
 
     async def _decide(self, name: str, origin: str, *, allowed: bool) -> None:
         setting: dict[str, object] = {
@@ -335,16 +261,6 @@ class Prompts:
     def _forget(self, prompt_id: str) -> None:
         if self._asked.pop(prompt_id, None):
             self._changed()
-
-    async def _call(self, method: str, session: str, **parameters: object) -> Answer:
-        return await self._screen.cdp.call(method, parameters, session)
-
-    async def _try(self, method: str, session: str, **parameters: object) -> Answer:
-        """As _call, but a refusal counts as an empty answer: frames come and go, and not every kind of session can all."""
-        try:
-            return await self._call(method, session, **parameters)
-        except Refused:
-            return {}
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         job = asyncio.create_task(work)
@@ -365,10 +281,3 @@ def _asked_for(payload: str) -> tuple[int, object]:
     except (ValueError, TypeError):
         return 0, ""
     return (number, what) if isinstance(number, int) else (0, "")
-
-
-def _frames(tree: Answer) -> list[str]:
-    found: list[str] = [tree["frame"]["id"]]
-    for child in tree.get("childFrames", []):
-        found += _frames(child)
-    return found
