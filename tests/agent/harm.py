@@ -12,7 +12,6 @@ from starlette.routing import Route
 
 SCRIPTS = {
     "hundred-thousand-nodes": "document.body.append(...Array.from({length: 1e5}, () => document.createElement('i')))",
-    "many-frames": "for (let i = 0; i < 2000; i++) document.body.append(document.createElement('iframe'))",
     "push-state": "setInterval(() => { for (let i = 0; i < 100; i++) history.pushState(i, '', '?' + Math.random()) }, 20)",
     "printing": "print()",
     "printing-again-and-again": "print(); setInterval(print, 50)",

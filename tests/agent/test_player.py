@@ -128,7 +128,7 @@ PAGES = {
 }
 
 
-LARGE = ("hundred-thousand-nodes", "many-frames", "talkative-console")
+LARGE = ("hundred-thousand-nodes", "talkative-console")
 
 
 async def page_of(request: Request) -> Response:
