@@ -21,7 +21,8 @@ SCRIPTS = {
     "long-address": "history.replaceState(0, '', '#' + 'x'.repeat(1e6))",
     "talkative-console": "for (let i = 0; i < 1e6; i++) console.log('line', i)",
     "many-sockets": "for (let i = 0; i < 300; i++) new WebSocket('ws://' + location.host + '/nothing')",
-    "file-chooser": "document.body.insertAdjacentHTML('beforeend', '<input type=file id=f>'); f.click(); setInterval(() => f.click(), 1000)",
+    "file-chooser": """document.body.insertAdjacentHTML('beforeend', '<input type=file id=f>');
+        f.click(); setInterval(() => f.click(), 1000)""",
     "downloads": "setInterval(() => { location.href = '/attachment' }, 100)",
 }
 LIES = {
