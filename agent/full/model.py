@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from tools.errors import (
 
 FATAL = (ModelUnavailable, ModelUnauthorized, ModelRateLimited, ModelContext, ModelRefused)
 """Asking again would bring the same, or was already tried; what remains (a garbled or cut answer) the agent may try again."""
+LONG_RUN, KEPT = re.compile(r"[!-~]{20000,}"), 2000
+"""What a page puts into its address or title without a single space, so that each step would cost a fortune: so much is kept."""
 
 
 class AgentModel(BaseChatModel):
@@ -92,11 +95,9 @@ class AgentModel(BaseChatModel):
         """A message in OpenAI's form, without secrets."""
         content = message.content
         if content is None or isinstance(content, str):
-            return {"role": message.role, "content": self.redactor.text(content or "")}
-        parts = [
-            self.redactor.tree(part.model_dump(include={"text"})) | {"type": "text"}
-            for part in content
-            if part.type == "text"
+            return {"role": message.role, "content": self.said(content or "")}
+        parts: list[dict[str, Any]] = [
+            {"type": "text", "text": self.said(part.text)} for part in content if part.type == "text"
         ]
         if isinstance(message, AssistantMessage):
             return {"role": message.role, "content": parts}
@@ -106,3 +107,7 @@ class AgentModel(BaseChatModel):
             if part.type == "image_url"
         ]
         return {"role": message.role, "content": parts + images}
+
+    def said(self, text: str) -> str:
+        """A text without secrets, and without more of a long run of letters than its beginning."""
+        return LONG_RUN.sub(lambda run: f"{run[0][:KEPT]}…", self.redactor.text(text))

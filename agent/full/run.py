@@ -15,12 +15,11 @@ from pydantic import ValidationError
 from agent.cdp import Gone, Refused
 from agent.engine import Desk, NewFile, Outcome, StepReport, Window
 from agent.full.brief import Brief, copies
-from agent.full.ear import Ear
+from agent.full.checkpoint import Checkpoint
 from agent.full.files import new_files
 from agent.full.prices import prices
 from agent.full.settings import FullSettings
 from agent.full.spending import Spending
-from agent.full.standing import Standing
 from agent.full.verdict import admitted, meant, said_result, unfounded, unproved
 from agent.full.vigil import Vigil
 from agent.full.warm import Pair
@@ -43,8 +42,6 @@ from tools.errors import (
     AccountSuspended,
     AuthenticationFailed,
     BrowserFailed,
-    BudgetExceeded,
-    ChallengeRequired,
     Failure,
     Internal,
     Interrupted,
@@ -52,8 +49,6 @@ from tools.errors import (
 )
 
 EXPORT_SECONDS = 0.4
-CHALLENGES = 3
-"""How often in a row a person is asked to answer the same check."""
 CODES = {failure.code: failure for failure in every_failure()}
 
 _log = structlog.get_logger(__name__)
@@ -74,19 +69,16 @@ class Run:
         self.pair = pair
         self.prove = prove
         self.vigil = Vigil(settings, pair)
-        login = self.assignment.login if self.assignment.tool.account else None
-        self.standing = Standing(brief.site, brief.origins, pair.watch, login) if brief.site else None
         self.redactor = Redactor(grant for grant in brief.grants if grant.name != "account_username")
         self.model = self.assignment.options.model or settings.model or ""
         self.spending = Spending(prices(settings.prices).find(self.model), settings.budget)
         self.log = _log.bind(task=self.assignment.task_id)
         self.messages: asyncio.Queue[Step | Question | Finished | Failed | Failure | None] = asyncio.Queue()
-        self.ear = Ear(brief.publishing, brief.origins, self.may_leave)
-        self.armed = False
+        self.checkpoint = Checkpoint(
+            brief, desk, pair.watch, self.spending, self.redactor, stop=self.messages.put_nowait
+        )
         self.broken: Failure | None = None
         """What ended the agent's work before it had said how it went."""
-        self.tab = ""
-        """The tab that the agent was last in."""
 
     # -- the whole of it ------------------------------------------------------------------------------------------------
 
@@ -97,7 +89,7 @@ class Run:
         except Failure as failure:
             if not isinstance(failure, AuthenticationFailed | AccountSuspended):
                 await self.keep_login()
-            understood = meant(failure, self.brief, self.pair, armed=self.armed)
+            understood = meant(failure, self.brief, self.pair, armed=self.checkpoint.armed)
             if understood is failure:
                 raise
             raise understood from failure
@@ -122,7 +114,8 @@ class Run:
                     case Step():
                         await self.record(message)
                     case Question():
-                        await self.answer(message)
+                        await self.checkpoint.hold(message)
+                        self.pair.runner.send(Answer(id=message.id))
                     case Finished():
                         return message
                     case Failed():
@@ -137,8 +130,8 @@ class Run:
 
     async def broken_off(self, failure: Failure) -> Finished:
         """An end without the agent's word: raises the failure, unless the site may have taken the act, which can be looked up."""
-        await self.check_refusal()
-        if not self.ear.taken or isinstance(failure, BrowserFailed):
+        await self.checkpoint.check_refusal()
+        if not self.checkpoint.ear.taken or isinstance(failure, BrowserFailed):
             raise failure
         self.broken = failure
         return Finished(done=False)
@@ -151,7 +144,7 @@ class Run:
         self.pair.gate.blocked.clear()
         self.pair.gate.ads.clear()
         locale, timezone = (site.locale, site.timezone) if site else ("en-US", "UTC")
-        ear = self.ear if self.ear.publishing else None
+        ear = self.checkpoint.ear if self.checkpoint.ear.publishing else None
         await self.pair.watch.restore(login.state if login else None, locale, timezone, ear)
         files = await asyncio.to_thread(copies, self.assignment.files, self.pair.folder / "input")
         self.pair.runner.send(brief.begin(self.settings, self.model, files, self.pair.folder / "sandbox"))
@@ -209,99 +202,13 @@ class Run:
         kept = {"actions": self.redactor.tree(step.actions), "results": self.redactor.tree(step.results)}
         await self.desk.step(replace(step, **clean, **kept))
 
-    async def answer(self, question: Question) -> None:
-        """Answers the runner when it may go on."""
-        self.tab = question.tab or self.tab
-        await self.check_refusal()
-        match question.about:
-            case "gate":
-                await self.look_around()
-                await self.check_budget()
-                await self.desk.gate()
-            case "arm":
-                await self.look_around()
-                await self.arm()
-            case "person":
-                await self.desk.ask(question.reason or "challenge", self.redactor.text(question.message))
-        self.pair.runner.send(Answer(id=question.id))
-
-    async def arm(self) -> None:
-        """Has it recorded that something may be published now. Raises Interrupted when the task is not ours any more."""
-        await self.desk.arm()
-        self.armed = True
-
-    async def may_leave(self) -> bool:
-        """Whether a request that publishes may go out; what nobody armed for is recorded first."""
-        if self.assignment.options.dry_run:
-            return False
-        try:
-            if self.standing is not None:
-                await self.standing.make_sure_who(self.tab)
-            await self.arm()
-        except Failure as failure:
-            self.armed = False  # it does not leave
-            self.messages.put_nowait(failure)
-            return False
-        return True
-
-    @property
-    def gone_out(self) -> bool:
-        """Whether the publishing act may have gone out: as the ear heard it, or, where it knows no such request, armed clicks."""
-        return self.ear.taken or bool(self.ear.sending) if self.ear.publishing else self.armed
-
-    async def check_refusal(self) -> None:
-        """Raises what the site refused the publishing act with, unless a person or the agent itself can see to it."""
-        refused = await self.ear.refusal()
-        if refused is None:
-            return
-        self.armed = False  # the site said no, so nothing went out
-        if isinstance(refused, ChallengeRequired):
-            await self.desk.ask("challenge", self.redactor.text(refused.message))
-        elif not isinstance(refused, AuthenticationFailed) or self.standing is None or not self.standing.can_log_in:
-            raise refused
-
-    async def look_around(self) -> None:
-        """Has a person answer a platform's check, or sign in. Raises what else its signs mean, and what stays in the way."""
-        if self.standing is None:
-            return
-        asked = 0
-        while wanted := await self.standing.wants(self.tab, acted=self.gone_out):
-            if wanted == "sign_in":
-                await self.let_a_person_sign_in(self.standing, again=asked == CHALLENGES)
-            elif asked == CHALLENGES:
-                raise ChallengeRequired(f"{self.standing.site.name} asked for a person {asked} times in a row")
-            else:
-                await self.desk.ask(
-                    "challenge", f"{self.standing.site.name} asks for a person: please answer its check."
-                )
-            asked += 1
-
-    async def let_a_person_sign_in(self, standing: Standing, *, again: bool) -> None:
-        """Waits for a person where the stored login does not hold any more. Raises AuthenticationFailed."""
-        seen = f"{standing.site.name} shows that {standing.account} is not logged in"
-        if again:
-            raise AuthenticationFailed(f"{seen}: reconnect it")
-        try:
-            await self.desk.ask("sign_in", f"{seen}. Sign in in the live view, then continue.")
-        except ChallengeRequired:
-            raise AuthenticationFailed(f"{seen}: reconnect it") from None
-
-    async def check_budget(self) -> None:
-        """Waits for a person's leave when the budget is used up. Raises BudgetExceeded when nobody gives it."""
-        excess = self.spending.excess
-        if not excess:
-            return
-        try:
-            await self.desk.ask("budget", f"{excess} Continue to give it as much again.")
-        except ChallengeRequired as nobody:
-            raise BudgetExceeded(f"{excess} Raise the budget, or make the task smaller.") from nobody
-        self.spending.grant()
-
     async def lost(self) -> Failure:
         """What it means that the runner is gone."""
         await asyncio.sleep(0)
         if not self.pair.chromium.alive:
             return BrowserFailed()
+        if self.vigil.frozen:
+            return Interrupted(self.vigil.frozen)
         return Interrupted(
             "The agent's process ended before anything was published: it is safe to create the task again"
         )
@@ -311,12 +218,12 @@ class Run:
     async def conclude(self, finished: Finished) -> Outcome:
         """The outcome of what the agent says. A result that can be read back counts only when it was."""
         options = self.assignment.options
-        await self.check_refusal()
+        await self.checkpoint.check_refusal()
         verdict = self.broken or admitted(finished, self.redactor)
-        if self.standing is not None:
-            await self.standing.look(self.tab)
+        if self.checkpoint.standing is not None:
+            await self.checkpoint.standing.look(self.checkpoint.tab)
         proven = self.brief.site is not None and self.assignment.tool.proof is not None
-        if proven and not options.dry_run and (verdict is None or self.armed):
+        if proven and not options.dry_run and (verdict is None or self.checkpoint.armed):
             result = await self.proof(finished, verdict)
         elif verdict is not None:
             raise verdict
@@ -326,7 +233,7 @@ class Run:
         return Outcome(
             result=result,
             login_state=state,
-            identity=self.standing.identity if self.standing else None,
+            identity=self.checkpoint.standing.identity if self.checkpoint.standing else None,
             files=await asyncio.to_thread(self.files),
             cookies=state["cookies"] if state and options.save_browser_data else None,
         )
@@ -337,19 +244,19 @@ class Run:
         data: dict[str, Any] = finished.output or {}
         known = self.assignment.tool.result.model_json_schema()["properties"]  # only the site itself says the rest
         told = {name: str(value) for name, value in data.items() if value is not None and name in known}
-        readings = {**told, **self.ear.readings}  # what the site said counts more
+        readings = {**told, **self.checkpoint.ear.readings}  # what the site said counts more
         try:
             return await self.prove(self.pair.chromium.cdp_url, readings, self.report, self.member)
         except Failure as failure:
             raise (
-                unproved(verdict or failure) if self.armed else verdict or unfounded(finished, self.redactor)
+                unproved(verdict or failure) if self.checkpoint.armed else verdict or unfounded(finished, self.redactor)
             ) from failure
 
     @property
     def member(self) -> str | None:
         """Who is logged in, as far as it is known."""
         login = self.assignment.login if self.assignment.tool.account else None
-        return (login and login.identity) or (self.standing and self.standing.identity) or None
+        return (login and login.identity) or (self.checkpoint.standing and self.checkpoint.standing.identity) or None
 
     async def login_state(self) -> Mapping[str, Any] | None:
         """The browser's storage state, where somebody wants it."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from browser_use.agent.cloud_events import CreateAgentSessionEvent, CreateAgentStepEvent, CreateAgentTaskEvent
 from browser_use.agent.service import Agent
 from browser_use.agent.views import ActionResult, AgentOutput
 from browser_use.browser import watchdogs
@@ -30,6 +31,7 @@ from browser_use.browser.session import BrowserSession
 from browser_use.browser.views import BrowserStateSummary
 from browser_use.browser.watchdogs.aboutblank_watchdog import AboutBlankWatchdog
 from browser_use.browser.watchdogs.popups_watchdog import PopupsWatchdog
+from bubus import BaseEvent
 from cdp_use.cdp.page.events import JavascriptDialogOpeningEvent
 from websockets import WebSocketException
 
@@ -86,6 +88,18 @@ async def on_TabCreatedEvent(self: PopupsWatchdog, event: TabCreatedEvent) -> No
 
 
 PopupsWatchdog.on_TabCreatedEvent = on_TabCreatedEvent
+
+
+class Told(BaseEvent[None]):
+    """Stands in for what browser-use would tell its maker: nobody listens, and a page's address that is too long for it ends the run."""
+
+
+for event, maker in (
+    (CreateAgentSessionEvent, "from_agent"),
+    (CreateAgentTaskEvent, "from_agent"),
+    (CreateAgentStepEvent, "from_agent_step"),
+):
+    setattr(event, maker, staticmethod(lambda *_: Told()))
 
 
 def main(line: socket.socket) -> None:

@@ -34,6 +34,8 @@ class FullSettings:
     """Pairs of a runner and a Chromium that are kept ready: about 250 MB each."""
     memory_mb: int = 3072
     """What one task's browser and runner may use together before the task is ended."""
+    disk_mb: int = 4096
+    """What one task's browser may write to disk, downloads and profile together, before the task is ended."""
     budget: float | None = None
     """US dollars that one task's model calls may cost before a person is asked."""
     prices: Path | None = None

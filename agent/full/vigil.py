@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 
 from agent.full.settings import FullSettings
 from agent.full.warm import Pair
-from tools.errors import BrowserFailed, Interrupted
+from tools.errors import BrowserFailed
 
-MEMORY_SECONDS = 3.0
+WEIGH_SECONDS = 3.0
 T = TypeVar("T")
 
 
@@ -27,17 +29,18 @@ class Vigil:
         self.heard = time.monotonic()
         self.dismissed = False
         """Whether the runner has done its work and may be silent."""
+        self.frozen = ""
+        """That the runner froze, in words: then it was ended, which whoever reads its line notices."""
 
     def hear(self) -> None:
         """Notes a sign of life of the runner."""
         self.heard = time.monotonic()
 
     async def over(self, work: Coroutine[Any, Any, T]) -> T:
-        """The work's result, or the trouble that came first: BrowserFailed or Interrupted."""
+        """The work's result, or the trouble that came first: BrowserFailed."""
         working = asyncio.ensure_future(work)
         watching = [
-            asyncio.ensure_future(one)
-            for one in (self.silence(), self.memory(), self.gone(), self.pair.watch.trouble())
+            asyncio.ensure_future(one) for one in (self.silence(), self.weigh(), self.gone(), self.pair.watch.trouble())
         ]
         try:
             await asyncio.wait({working, *watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -56,22 +59,40 @@ class Vigil:
         raise BrowserFailed("The browser died: try again; 'webhand doctor' checks the browser")
 
     async def silence(self) -> None:
-        """Raises Interrupted when the runner shows no life for too long."""
-        while True:
+        """Ends a runner that shows no life for too long; what it may have published is then seen to as after any other end of it."""
+        while not self.frozen:
+            await asyncio.sleep(min(1.0, self.settings.silence))
             quiet = time.monotonic() - self.heard
             if quiet > self.settings.silence and not self.dismissed:
-                raise Interrupted(f"The agent's process froze: it showed no life for {quiet:.0f} seconds")
-            await asyncio.sleep(min(1.0, self.settings.silence))
+                self.frozen = f"The agent's process froze: it showed no life for {quiet:.0f} seconds"
+                await self.pair.runner.kill()
+        await asyncio.Event().wait()
 
-    async def memory(self) -> None:
-        """Raises BrowserFailed when the browser and the runner use more than they may."""
+    async def weigh(self) -> None:
+        """Raises BrowserFailed when the browser and the runner use more memory, or write more files, than they may."""
         while True:
             used = await asyncio.to_thread(megabytes, self.pair.chromium.pid, self.pair.runner.process.pid)
             if used > self.settings.memory_mb:
                 raise BrowserFailed(
                     f"The browser used {used} MB, more than the {self.settings.memory_mb} MB that a task may: make the task smaller"
                 )
-            await asyncio.sleep(MEMORY_SECONDS)
+            written = await asyncio.to_thread(megabytes_below, self.pair.folder)
+            if written > self.settings.disk_mb:
+                raise BrowserFailed(
+                    f"The browser wrote {written} MB to disk, more than the {self.settings.disk_mb} MB that a task may: "
+                    "leave the large download out of the task"
+                )
+            await asyncio.sleep(WEIGH_SECONDS)
+
+
+def megabytes_below(folder: Path) -> int:
+    """What the files in a folder and below it take; some come and go meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118  # ten times as fast, every few seconds
+    return total // (1024 * 1024)
 
 
 def megabytes(*roots: int) -> int:

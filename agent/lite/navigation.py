@@ -26,7 +26,7 @@ async def go(at: Finder, url: str) -> None:
     except PlaywrightTimeoutError:
         raise Unreachable(f"{shown(url)} did not load within {at.watch.patience.navigation:.0f} seconds") from None
     except PlaywrightError as error:
-        if lost(at.page, error):
+        if "crash" in error.message or lost(at.page, error):
             raise
         raise unreachable(at.gate, url, error.message, blocked) from None
     at.watch.lookout.landed(answer)

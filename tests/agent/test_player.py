@@ -25,6 +25,7 @@ from agent.lite.signs import Lookout
 from agent.lite.watch import Detour, Patience, Watch
 from agent.origins import Origins
 from tests.agent.conftest import served
+from tests.agent.harm import harmful
 from tools.errors import (
     AccountSuspended,
     BrowserFailed,
@@ -126,6 +127,9 @@ PAGES = {
     "/endless-worker": "<script>new Worker(URL.createObjectURL(new Blob(['for (;;);'])))</script><p id=after>x</p>",
     "/ask": """<button id=post onclick="fetch('/api?' + location.search.slice(1), {method: 'POST'})">x</button>""",
 }
+
+
+LARGE = ("hundred-thousand-nodes", "talkative-console")
 
 
 async def page_of(request: Request) -> Response:
@@ -561,6 +565,18 @@ async def test_a_script_that_never_ends_is_stopped_and_the_page_lives_on(
         await stand.page.evaluate("setTimeout(() => b.click())")
     await player.play(Wait("#after", seconds=30))
     assert await stand.page.evaluate("document.readyState") == "complete"
+
+
+async def test_pages_that_wear_others_out_are_played_on_or_said(stand: Stand) -> None:
+    async with served(harmful()) as origin:
+        harmed = replace(stand, origins=Origins({SITE.home: origin}))
+        for name in ("push-state", "printing", "long-title", "long-address", "many-sockets", "file-chooser", *LARGE):
+            await harmed.play(Goto(f"/script/{name}"), Wait("h1"))
+        for path, kind in (("/in-circles", Unreachable), ("/attachment", WrongPage), ("/endless", Unreachable)):
+            with pytest.raises(kind):
+                await harmed.play(Goto(path))
+        with pytest.raises(BrowserFailed):  # it crashes
+            await harmed.play(Goto("/script/deep-shadows"), Wait("h1"))
 
 
 def test_origins_replace_and_document_what_they_stand_for() -> None:

@@ -250,3 +250,12 @@ async def test_what_a_service_worker_sends_in_its_pages_place_is_the_pages_reque
     assert await booth.run(script.format("two")) == "blocked"
     assert booth.press.published == ["one"]
     assert booth.ear.readings == {"id": "1"}
+
+
+async def test_the_thirtieth_dialog_in_a_row_is_one_too_many(booth: Booth, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.full.watch.DIALOG_SECONDS", 1000.0)
+    assert await booth.run("for (let i = 0; i < 29; i++) alert(i); 'still here'") == "still here"
+    assert not booth.watch.spoiled.done()
+    await booth.run("setTimeout(() => confirm('again'))")
+    await eventually(booth.watch.spoiled.done)
+    assert "dialogs without end" in booth.watch.spoiled.result()

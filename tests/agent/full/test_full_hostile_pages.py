@@ -6,8 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.agent.conftest import served as serving
 from tests.agent.full.board import WriteNote, write_note
 from tests.agent.full.stage import RecordingDesk, Stage
+from tests.agent.harm import LIES, harmful
 from tests.scripted_model import Act, Scene, acts, done
 from tools.browser.run_task import RunTask
 from tools.errors import AgentFailed, BrowserFailed, Failure
@@ -26,6 +28,11 @@ PAGES: dict[str, tuple[str, type[Failure], str]] = {
         "<p id=p></p><script>p.textContent = 'lorem ipsum '.repeat(9e6)</script>",
         BrowserFailed,
         "make the task smaller",
+    ),
+    "an eater of memory": (
+        "<script>const all = []; setInterval(() => all.push(new Array(4e6).fill(Math.random())), 50)</script>",
+        BrowserFailed,
+        "make the task smaller|crashed",
     ),
     "a storm of windows": (
         "<script>setInterval(() => { for (let i = 0; i < 20; i++) open('/write?' + Math.random()) }, 50)</script>",
@@ -96,6 +103,25 @@ async def test_scripts_that_begin_again_and_again_end_the_run(stage: Stage, monk
         await stage.play(acts("navigate", url=f"{stage.url}/raw?html={quote(html)}"), done("Fine"))
 
 
+WEARING = (
+    *(f"/script/{name}" for name in ("push-state", "printing", "long-title", "long-address", "many-sockets")),
+    *(f"/script/{name}" for name in ("file-chooser", "downloads")),
+    *(f"/lie/{name}" for name in LIES),
+    "/in-circles",
+)
+
+
+async def test_one_agent_comes_through_pages_that_wear_others_out(stage: Stage, desk: RecordingDesk) -> None:
+    async with serving(harmful()) as origin:
+        outcome = await stage.play(
+            *(acts("navigate", url=f"{origin}{path}") for path in WEARING), done("Fine"), max_steps=20, desk=desk
+        )
+    assert outcome.result == {"output": "Fine"}
+    assert len(desk.steps) == len(WEARING) + 1
+    assert not any(b"x" * 3000 in request for request in stage.model.requests)  # each letter would cost its tokens
+    assert not [step.url for step in desk.steps if "elsewhere.example" in step.url]
+
+
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_hostile_page_is_not_believed(stage: Stage, desk: RecordingDesk, name: str) -> None:
     html, kind, words = PAGES[name]
@@ -124,3 +150,14 @@ async def test_the_agent_is_told_what_a_dialog_said_and_goes_on(stage: Stage) ->
     assert outcome.result == {"output": "Fine"}
     assert "[alert] Mind the gap" in told[0]
     assert "[prompt] Your name?" in told[0]
+
+
+async def test_no_page_may_read_the_clipboard(stage: Stage) -> None:
+    script = "navigator.permissions.query({name: 'clipboard-read'}).then((p) => { out.textContent = 'clipboard ' + p.state })"
+    told: list[str] = []
+    await stage.play(
+        acts("navigate", url=f"{stage.url}/raw?html={quote(f'<p id=out></p><script>{script}</script>')}"),
+        lambda scene: told.append(scene.text) or done("Fine"),
+    )
+    assert "clipboard " in told[0]
+    assert "clipboard granted" not in told[0]

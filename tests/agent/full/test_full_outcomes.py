@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from agent.engine import Window
+from tests.agent.conftest import eventually
 from tests.agent.full.board import WriteNote, write_note
 from tests.agent.full.stage import RecordingDesk, Stage
 from tests.scripted_model import Act, Fault, Scene, Turn, acts, done, unused_port
@@ -28,6 +29,9 @@ from tools.errors import (
     ModelUnavailable,
     OutcomeUncertain,
 )
+from tools.playbook import Answer, Click, Goto, Listen, Playbook, Read, Reading
+from tools.playbook import Stage as Scenes
+from tools.proof import Proof
 
 pytestmark = pytest.mark.anyio
 
@@ -242,6 +246,12 @@ async def test_a_browser_that_takes_too_much_memory_is_ended(stage: Stage) -> No
         await engine.carry_out(stage.assignment(Turn([done()], delay=20)), RecordingDesk())
 
 
+async def test_a_browser_that_writes_too_much_to_disk_is_ended(stage: Stage) -> None:
+    engine = stage.another(disk_mb=1)  # a new profile alone is larger
+    with pytest.raises(BrowserFailed, match="more than the 1 MB"):
+        await engine.carry_out(stage.assignment(Turn([done()], delay=20)), RecordingDesk())
+
+
 # -- publishing --------------------------------------------------------------------------------------------------------
 
 
@@ -324,6 +334,43 @@ async def test_a_runner_that_dies_after_the_act_leaves_it_uncertain(stage: Stage
     with pytest.raises(OutcomeUncertain) as failed:
         await running
     assert failed.value.details["cause"] == "INTERRUPTED"
+
+
+def publishing(p: WriteNote) -> Playbook:
+    """What is known of the request that publishes."""
+    return (Scenes("Publish", (Listen("sent", r"/publish$"), Click("button", publishes=True), Answer("sent"))),)
+
+
+def first_note(p: WriteNote) -> Proof:
+    """The proof of a note that is the only one."""
+    look = Scenes("Read it back", (Goto("https://board.example/notes/1"), Read("text", "#note")))
+    return Proof(stages=(look,), result={"output": Reading("text"), "text": Reading("text")})
+
+
+heard_note = replace(write_note, playbook=publishing, proof=first_note)
+
+
+@pytest.mark.parametrize("end", ["killed", "frozen"])
+async def test_a_run_that_breaks_off_after_the_site_took_the_note_is_read_back(
+    stage: Stage, desk: RecordingDesk, end: str
+) -> None:
+    stage.journal.notes.clear()
+    await stage.settle()
+    assignment = stage.assignment(
+        acts("navigate", url=f"{stage.url}/write"),
+        written,
+        Turn([done()], delay=60),
+        tool=heard_note,
+        parameters=WriteNote(text="A note"),
+    )
+    running = asyncio.ensure_future(stage.another(silence=5.0).carry_out(assignment, desk))
+    await eventually(lambda: len(desk.steps) == 2, 60)
+    runner = runner_of(stage)
+    runner.kill() if end == "killed" else runner.suspend()
+    outcome = await running
+    assert outcome.result == {"output": "A note", "text": "A note"}
+    assert stage.journal.notes == ["A note"]
+    assert desk.steps[-1].next_goal == "Read it back"
 
 
 async def test_a_dry_run_fills_everything_in_and_sends_nothing(stage: Stage, desk: RecordingDesk) -> None:
