@@ -14,10 +14,10 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
 from agent.cdp import Answer, Cdp, Gone, Refused
 from agent.engine import Window
+from agent.frame import Frame, jpeg_size
 from agent.tabs import Tab, Tabs
 
 GRACE = 3.0
@@ -28,20 +28,6 @@ PATIENCE = (0.5, 2.0, 15.0)
 """Seconds without news after which a running cast is started afresh: the first time, the second, and from then on."""
 RETRY = 0.05
 """Seconds between two tries while a navigation leaves no active page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture of the page."""
-
-    number: int
-    jpeg: bytes
-    width: int
-    """Of the JPEG, in pixels."""
-    height: int
-    page_width: float
-    """Of the viewport that the pixels stand for, in CSS pixels."""
-    page_height: float
 
 
 class _Unchanged(Exception):
@@ -330,14 +316,3 @@ class Screen:
         if size != self._odd_size:
             self._odd_size, self._odd_since = size, time.monotonic()
         return time.monotonic() - self._odd_since > (RESIZE if fits else 4 * RESIZE)
-
-
-def jpeg_size(jpeg: bytes) -> tuple[int, int]:
-    """Width and height in pixels, from the start-of-frame segment. Raises ValueError."""
-    at = 2
-    while at + 9 <= len(jpeg):
-        marker, length = jpeg[at + 1], int.from_bytes(jpeg[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(jpeg[at + 7 : at + 9], "big"), int.from_bytes(jpeg[at + 5 : at + 7], "big")
-        at += 2 + length
-    raise ValueError("not a JPEG")

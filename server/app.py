@@ -10,9 +10,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ExceptionHandler
 
+from server.dashboard.door import guarded
+from server.dashboard.page import nowhere
 from server.dashboard.routes import dashboard_routes
 from server.door import Door
 from server.files import FILE_ROUTES
@@ -38,6 +42,14 @@ def build_worker_app(house: House) -> Starlette:
     routes = [*house.live.relayed_routes, *HEALTH_ROUTES]
     outside: dict[Any, ExceptionHandler] = {HTTPException: refuse_outside}
     return Starlette(routes=routes, middleware=[Middleware(Door)], lifespan=lifespan, exception_handlers=outside)
+
+
+async def refuse_lost(request: Request, error: Exception) -> Response:
+    """What no route takes: a page for a person's browser, words for everybody else."""
+    person = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+    if person and isinstance(error, HTTPException) and error.status_code == 404:
+        return guarded(nowhere(request))
+    return await refuse_outside(request, error)
 
 
 def build_app(house: House) -> Starlette:
@@ -80,5 +92,5 @@ def build_app(house: House) -> Starlette:
                 ],
             )
         )
-    outside: dict[Any, ExceptionHandler] = {HTTPException: refuse_outside}
+    outside: dict[Any, ExceptionHandler] = {HTTPException: refuse_lost}
     return Starlette(routes=routes, middleware=middleware, lifespan=lifespan, exception_handlers=outside)

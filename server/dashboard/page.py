@@ -47,6 +47,13 @@ def part(name: str, /, **context: Any) -> str:
     return _templates.get_template(name).render(now=datetime.now(UTC), **context).strip()
 
 
+def nowhere(request: Request) -> Response:
+    """The page of an address that leads nowhere."""
+    return shown(
+        request, None, "problem.html", status=404, title="Not found", message="There is no such page.", code="NOT_FOUND"
+    )
+
+
 def problem(request: Request, failure: Failure) -> Response:
     """What went wrong, as a page."""
     status = status_of(failure)

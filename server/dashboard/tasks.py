@@ -24,6 +24,7 @@ from server.dashboard.views import (
     seconds,
     step_views,
     task_view,
+    word_of,
 )
 from server.state import State, reach
 from storage.filters import TaskFilter
@@ -104,7 +105,7 @@ async def _changes(state: State, caller: Caller, task: Task, known: int) -> Asyn
                 "steps": [part("_step.html", step=step) for step in steps],
                 "live": context["live"],
                 "ended": now.state.final,
-                "title": f"{WORDS[now.state]} · {context['task'].title}",
+                "title": f"{word_of(now)} · {context['task'].title}",
             }
         )
         known = max(known, now.step_count)

@@ -19,7 +19,7 @@ from server.sign_in.attempt import SignIn
 from storage.states import TaskState
 from storage.tables import Account, Artifact, Step, Task
 from tools.catalog import Catalog
-from tools.errors import Failure
+from tools.errors import Failure, OutcomeUncertain
 
 WORDS: Mapping[TaskState, str] = {
     TaskState.PENDING: "Waiting",
@@ -31,6 +31,9 @@ WORDS: Mapping[TaskState, str] = {
     TaskState.CANCELLED: "Cancelled",
 }
 """Every state in a word for people."""
+
+UNCERTAIN = "uncertain"
+"""How a failed task looks whose act may have been done all the same: to call that failed invites to do it twice."""
 
 ASKED: Mapping[str, tuple[str, str]] = {
     "challenge": ("The site wants a person", "Take control below, do what the site asks, and press Continue there."),
@@ -81,6 +84,8 @@ class TaskView:
     account: str | None
     engine: str
     state: str
+    look: str
+    """The state, or `uncertain`."""
     word: str
     ended: bool
     created: datetime
@@ -106,7 +111,8 @@ def task_view(task: Task, catalog: Catalog, now: datetime) -> TaskView:
         account=task.account_name,
         engine=task.engine,
         state=task.state.value,
-        word=WORDS[task.state],
+        look=look_of(task),
+        word=word_of(task),
         ended=task.state.final,
         created=task.created_at,
         started=task.started_at,
@@ -119,6 +125,17 @@ def task_view(task: Task, catalog: Catalog, now: datetime) -> TaskView:
         error=error_view(task),
         dry_run=bool(task.options.get("dry_run")),
     )
+
+
+def look_of(task: Task) -> str:
+    """The state as the pages colour it."""
+    unsure = task.error is not None and task.error.get("code") == OutcomeUncertain.code
+    return UNCERTAIN if unsure else task.state.value
+
+
+def word_of(task: Task) -> str:
+    """The state in a word for people."""
+    return "Uncertain" if look_of(task) == UNCERTAIN else WORDS[task.state]
 
 
 def title_of(task: Task, catalog: Catalog) -> str:

@@ -13,7 +13,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from server.live.relay import RELAYED, person_of
-from server.live.room import Room, Rooms
+from server.live.room import Room
+from server.live.rooms import Rooms
 from server.live.tasks import LiveSettings
 from server.signing import Signed, Signer
 from tools.errors import Failure

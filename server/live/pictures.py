@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageChops
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
-from agent.screencast import Frame
+from agent.frame import Frame
 
 BLOCK = 16
 """Pixels that a JPEG block with halved colour spans in each direction."""

@@ -7,28 +7,20 @@ ContinuousUpdates nor Fence is offered.
 from __future__ import annotations
 
 import asyncio
-import os
 import struct
 import zlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from enum import IntEnum, IntFlag
-from typing import Any, TypeVar
+from collections.abc import Callable
+from enum import IntEnum
 
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
-
+from agent.frame import Frame
 from agent.inputs import Inputs
-from agent.screencast import Frame, Screen
+from agent.screencast import Screen
+from server.live.clipboard import LARGEST_CLIPBOARD, Clip, pack_text, unpack_text
+from server.live.handshake import in_time
 from server.live.pictures import Box, Patch, Pictures, PixelFormat
+from server.live.stream import Broken, Stream
 
-T = TypeVar("T")
-
-VERSION = b"RFB 003.008\n"
-LARGEST_CLIPBOARD = 1 << 20
 LARGEST_TIGHT = (1 << 22) - 1
-HANDSHAKE_S = 10.0
-"""Seconds after which a viewer that has not introduced itself is left."""
 QUALITY_LEVELS = range(-32, -22)
 """Who names one of these takes JPEG inside Tight."""
 
@@ -45,98 +37,6 @@ class Encoding(IntEnum):
     EXTENDED_DESKTOP_SIZE = -308
     EXTENDED_BUTTONS = -316
     EXTENDED_CLIPBOARD = -1063131698
-
-
-class Clip(IntFlag):
-    """Formats and actions of the extended clipboard."""
-
-    TEXT = 1
-    CAPABILITIES = 1 << 24
-    REQUEST = 1 << 25
-    NOTIFY = 1 << 27
-    PROVIDE = 1 << 28
-
-
-class Broken(ConnectionError):
-    """The viewer left, or does not speak as it should."""
-
-
-class Stream:
-    """Exact reads over whatever brings bytes in pieces. `receive` gives b"" at the end."""
-
-    def __init__(self, receive: Callable[[], Awaitable[bytes]], send: Callable[[bytes], Awaitable[None]]) -> None:
-        self.send = send
-        self._receive = receive
-        self._kept = bytearray()
-
-    async def read(self, count: int) -> bytes:
-        """Exactly so many bytes. Raises Broken."""
-        while len(self._kept) < count:
-            more = await self._receive()
-            if not more:
-                raise Broken("the viewer left")
-            self._kept += more
-        taken = bytes(self._kept[:count])
-        del self._kept[:count]
-        return taken
-
-    async def unpack(self, layout: str) -> tuple[Any, ...]:
-        """The fields of a struct. Raises Broken."""
-        return struct.unpack(layout, await self.read(struct.calcsize(layout)))
-
-
-async def welcome(stream: Stream) -> None:
-    """The handshake for a viewer whom something else has let in already. Raises Broken."""
-    async with _in_time():
-        await _agree(stream, security=1)
-        await stream.send(struct.pack(">I", 0))
-
-
-async def challenge(stream: Stream, passwords: Mapping[str, T]) -> T:
-    """The handshake for a viewer who must know one of the passwords; tells which. Raises Broken.
-
-    VNC authentication is DES with a key of 8 characters: only for loopback or a tunnel.
-    """
-    await _agree(stream, security=2)
-    nonce = os.urandom(16)
-    await stream.send(nonce)
-    response = await stream.read(16)
-    found = [value for password, value in passwords.items() if vnc_response(password, nonce) == response]
-    if not found:
-        await asyncio.sleep(1)  # whoever guesses shall wait
-        await stream.send(struct.pack(">II", 1, 14) + b"wrong password")
-        raise Broken("wrong password")
-    await stream.send(struct.pack(">I", 0))
-    return found[0]
-
-
-@asynccontextmanager
-async def _in_time() -> AsyncGenerator[None]:
-    """Raises Broken when a part of the handshake takes too long."""
-    try:
-        async with asyncio.timeout(HANDSHAKE_S):
-            yield
-    except TimeoutError:
-        raise Broken("a viewer that says nothing") from None
-
-
-async def _agree(stream: Stream, *, security: int) -> None:
-    await stream.send(VERSION)
-    version = await stream.read(12)
-    # Any 3.x from 3.7 on: the macOS viewer calls itself 3.889.
-    if version[:7] != b"RFB 003" or version[8:11] < b"007":
-        raise Broken("a version of RFB that is too old")
-    await stream.send(bytes([1, security]))
-    if (await stream.read(1))[0] != security:
-        raise Broken("an unknown kind of security")
-
-
-def vnc_response(password: str, nonce: bytes) -> bytes:
-    """What VNC authentication wants back: the nonce under DES, the bits of each key byte in reverse."""
-    key = bytes(int(f"{byte:08b}"[::-1], 2) for byte in password.encode("latin-1")[:8].ljust(8, b"\0"))
-    # Three times the same key makes plain DES, which the protocol prescribes.
-    encryptor = Cipher(TripleDES(key * 3), modes.ECB()).encryptor()  # noqa: S305  # the protocol's, not ours
-    return encryptor.update(nonce) + encryptor.finalize()
 
 
 class Viewer:
@@ -192,7 +92,7 @@ class Viewer:
 
     async def _begin(self) -> None:
         """ClientInit and ServerInit."""
-        async with _in_time():
+        async with in_time():
             await self._stream.read(1)  # shared or not: always shared
         frame = await self._screen.next(-1)
         self._size = frame.width, frame.height
@@ -288,9 +188,9 @@ class Viewer:
             inputs.await_clipboard()
             await self._clip(Clip.REQUEST | Clip.TEXT)
         elif Clip.PROVIDE in flags:
-            inputs.set_clipboard(_unpack_text(body))
+            inputs.set_clipboard(unpack_text(body))
         elif Clip.REQUEST in flags:
-            await self._clip(Clip.PROVIDE | Clip.TEXT, _pack_text(self._copied))
+            await self._clip(Clip.PROVIDE | Clip.TEXT, pack_text(self._copied))
 
     async def _offer(self, text: str) -> None:
         """The person copied this in the page."""
@@ -398,18 +298,3 @@ def _tight(patch: Patch) -> bytes:
 
 def _bare_jpeg(patch: Patch) -> bytes:
     return _rectangle(patch.box, Encoding.JPEG) + patch.jpeg
-
-
-def _pack_text(text: str) -> bytes:
-    wire = text.replace("\n", "\r\n").encode() + b"\0"
-    return zlib.compress(struct.pack(">I", len(wire)) + wire)
-
-
-def _unpack_text(body: bytes) -> str:
-    """The text of a provided clipboard: a zlib stream of a length, UTF-8 with CRLF, and a NUL. Raises Broken."""
-    try:
-        raw = zlib.decompressobj().decompress(body, LARGEST_CLIPBOARD)
-    except zlib.error as error:
-        raise Broken("a clipboard that cannot be read") from error
-    length = int.from_bytes(raw[:4])
-    return raw[4 : 4 + length].rstrip(b"\0").decode("utf-8", "replace").replace("\r\n", "\n")

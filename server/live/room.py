@@ -13,7 +13,8 @@ from agent.prompts import PromptAnswer, Prompts
 from agent.screencast import Screen
 from server.live.control import Control, Diary, bare_url
 from server.live.pictures import Pictures
-from server.live.rfb import Stream, Viewer
+from server.live.rfb import Viewer
+from server.live.stream import Stream
 from server.live.tasks import LiveSettings, LiveTasks, Snapshot
 from tools.errors import Conflict
 
@@ -29,7 +30,7 @@ class Over(Exception):
 
 
 class Room:
-    """One task's viewers. Built by Rooms."""
+    """One task's viewers. Built by server.live.rooms."""
 
     def __init__(self, task_id: str, tasks: LiveTasks, settings: LiveSettings, snapshot: Snapshot) -> None:
         self.task_id = task_id
@@ -276,50 +277,3 @@ class Room:
     def _tell(self) -> None:
         for stale in self._stale:
             stale.set()
-
-
-class Rooms:
-    """The rooms that somebody is in."""
-
-    def __init__(self, tasks: LiveTasks, settings: LiveSettings) -> None:
-        self._tasks = tasks
-        self._settings = settings
-        self._rooms: dict[str, Room] = {}
-        self._leaving: dict[str, asyncio.TimerHandle] = {}
-        self._closing: set[asyncio.Task[None]] = set()
-
-    @asynccontextmanager
-    async def entered(self, task_id: str) -> AsyncGenerator[Room | None]:
-        """The task's room while a connection lasts; None when there is no such task."""
-        snapshot = await self._tasks.look(task_id)
-        if snapshot is None:
-            yield None
-            return
-        room = self._rooms.get(task_id)
-        if room is None:
-            room = self._rooms[task_id] = Room(task_id, self._tasks, self._settings, snapshot)
-        if timer := self._leaving.pop(task_id, None):
-            timer.cancel()
-        room.people += 1
-        try:
-            yield room
-        finally:
-            room.people -= 1
-            if not room.people and self._rooms.get(task_id) is room:
-                # Long enough for a person in control to come back.
-                later = asyncio.get_running_loop().call_later
-                self._leaving[task_id] = later(self._settings.leave + 1, self._shut, task_id)
-
-    async def close(self) -> None:
-        """Ends every room."""
-        for task_id in list(self._rooms):
-            self._shut(task_id)
-        await asyncio.gather(*self._closing)
-
-    def _shut(self, task_id: str) -> None:
-        if timer := self._leaving.pop(task_id, None):
-            timer.cancel()
-        room = self._rooms.pop(task_id)
-        job = asyncio.create_task(room.close())
-        self._closing.add(job)
-        job.add_done_callback(self._closing.discard)

@@ -27,10 +27,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from agent.cdp import Gone, Refused
 from agent.screencast import Screen
 from server.live.door import CONTROL, Door, Expired, Turned, is_relayed, safe_name, seat_of, until
+from server.live.handshake import welcome
 from server.live.news import Said, news
 from server.live.relay import RELAYED, Moved, Relay, Unreachable
-from server.live.rfb import Broken, Stream, welcome
-from server.live.room import Over, Room, Rooms
+from server.live.room import Over, Room
+from server.live.rooms import Rooms
+from server.live.stream import Broken, Stream
 from server.live.tasks import LiveSettings, LiveTasks
 from server.live.vnc_port import VncPort
 from server.signing import Signer

@@ -13,8 +13,10 @@ import time
 from contextlib import suppress
 
 from agent.cdp import Gone
-from server.live.rfb import Broken, Stream, challenge
-from server.live.room import Over, Rooms
+from server.live.handshake import challenge
+from server.live.room import Over
+from server.live.rooms import Rooms
+from server.live.stream import Broken, Stream
 
 ALPHABET = string.ascii_letters + string.digits
 PATIENCE = 10.0

@@ -15,7 +15,8 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from agent.chromium import Chromium
 from agent.engine import Window
-from agent.screencast import Frame, Screen
+from agent.frame import Frame
+from agent.screencast import Screen
 
 
 @asynccontextmanager

@@ -16,6 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from server.practice.faults import Faults
 from tests.chaos.storm import MEMBER, Storm, storm
+from tests.server.mcp.client import Raw, connected
+from tests.server.mcp.client import told as structured
 from tests.server.rfb_client import TIGHT_JPEG, VncClient, vnc_over_websocket
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
@@ -27,7 +29,13 @@ async def world(postgres_url: str, tmp_path: Path) -> AsyncGenerator[Storm]:
     """A front, and a worker with a folder of its own; files lie in an object store."""
     bucket = f"file://{tmp_path / 'bucket'}"
     async with storm(
-        tmp_path, tasks=0, database=postgres_url, workers=("first",), artifacts_url=bucket, lease="60"
+        tmp_path,
+        tasks=0,
+        database=postgres_url,
+        workers=("first",),
+        artifacts_url=bucket,
+        lease="60",
+        vnc_port="0",
     ) as world:
         world.accounts = 1
         await world.call("POST", "/api/accounts", json={"platform": "demo", "name": "account-0", "credentials": MEMBER})
@@ -119,6 +127,58 @@ async def see_its_files(world: Storm, task_id: str, live: str) -> None:
     assert (picture.status_code, picture.headers["content-type"]) == (200, "image/jpeg")
     assert picture.content.startswith(b"\xff\xd8")
     assert not (world.members["front"].folder / "run" / "tasks" / task_id).exists()
+
+
+async def test_a_take_over_is_called_so_everywhere_and_the_raw_vnc_port_is_the_workers(world: Storm) -> None:
+    """A person takes control of a task that runs: nobody is asked for, and only they are to let it go on."""
+    world.site.faults = Faults(slow=2)
+    await world.create(0)
+    task_id = world.created["Storm 0"]
+    await until(world, task_id, "processing")
+    live = (await cloud(world, task_id))["live_url"].replace("http://", "ws://")
+    async with connect(f"{live}/news?seat={SEAT}") as news:
+        while (await told(news))["browser"] is None:
+            pass
+        await news.send(json.dumps({"do": "take"}))
+        await told(news, phase="held")
+        task = await until(world, task_id, "waiting_for_human")
+        assert (task["state"], task["progress"]["reason"]) == ("processing", "take_over")
+        assert (await cloud(world, task_id))["status"] == "paused"
+        await see_what_a_model_is_told(world, task_id)
+        await see_it_in_a_plain_viewer(live.replace("ws://", "http://"))
+        await news.send(json.dumps({"do": "give_back"}))
+        ended = await until(world, task_id, "completed", "failed")
+    assert ended["state"] == "completed", (ended, world.logs())
+    assert world.site.counts["Storm 0"] == 1
+
+
+async def see_what_a_model_is_told(world: Storm, task_id: str) -> None:
+    """It hears of the take-over, and that it is neither to ask anybody nor to resume the task."""
+    async with connected(f"{world.base}/mcp", world.key) as client:
+        answer = await client.call_tool("task_get", {"task_id": task_id})
+    said = structured(answer)
+    assert (said["status"], said["progress"]["paused_for"]) == ("paused", "take_over")
+    assert "task_resume would take the control away" in said["next"]
+    raw = Raw(f"{world.base}/mcp", world.key, {"extensions": {"io.modelcontextprotocol/tasks": {}}})
+    assert (await raw.result("tasks/get", {"taskId": task_id}, task_id))["status"] == "working"
+
+
+async def see_it_in_a_plain_viewer(live: str) -> None:
+    """Over the worker's raw port, with the password that the front passes on."""
+    async with httpx.AsyncClient(timeout=30) as client:
+        door = (await client.post(f"{live}/vnc")).raise_for_status().json()
+    async with asyncio.timeout(60):
+        viewer = VncClient(*await asyncio.open_connection("127.0.0.1", door["port"]))
+        await viewer.greet(door["password"])
+        viewer.take(*TIGHT_JPEG)
+        await viewer.pixels(incremental=False)
+        await viewer.close()
+        stranger = VncClient(*await asyncio.open_connection("127.0.0.1", door["port"]))
+        with pytest.raises(PermissionError):
+            await stranger.greet("a guess.")
+        await stranger.close()
+    assert viewer.picture.size[0] > 600
+    assert len(viewer.picture.getcolors(10**6) or []) > 20, "a page is seen, not a blank"
 
 
 async def test_a_task_is_paused_resumed_and_cancelled_through_the_front(world: Storm) -> None:

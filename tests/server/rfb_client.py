@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from server.live.rfb import vnc_response
+from server.live.handshake import vnc_response
 
 TIGHT_JPEG = (7, -26)
 EVERYTHING = (*TIGHT_JPEG, 21, 6, 0, -223, -308, -307, -316, -1063131698)

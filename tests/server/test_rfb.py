@@ -17,11 +17,14 @@ from playwright.async_api import Page
 
 from agent.chromium import find_chromium
 from agent.engine import Window
+from agent.frame import Frame
 from agent.inputs import Inputs
-from agent.screencast import Frame, Screen
-from server.live import rfb
+from agent.screencast import Screen
+from server.live import handshake
+from server.live.handshake import challenge, vnc_response, welcome
 from server.live.pictures import Box, Pictures, PixelFormat, changed_boxes
-from server.live.rfb import Broken, Stream, Viewer, challenge, vnc_response, welcome
+from server.live.rfb import Viewer
+from server.live.stream import Broken, Stream
 from tests.agent.screens import becomes, document, driven_chromium, driven_page, seen
 from tests.server.rfb_client import EVERYTHING, TIGHT_JPEG, VncClient, differ
 
@@ -426,7 +429,7 @@ async def test_a_flood_of_messages_leaves_everybody_else_their_turn(screen: Scre
 
 
 async def test_a_viewer_that_never_introduces_itself_is_left(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rfb, "HANDSHAKE_S", 0.1)
+    monkeypatch.setattr(handshake, "HANDSHAKE_S", 0.1)
 
     async def serve(stream: Stream) -> None:
         await welcome(stream)

@@ -182,7 +182,7 @@ function veil(why) {
   const box = by('veil');
   let text = typeof why === 'string' ? why : '', busy = false;
   if (news && !run.showing) {
-    if (news.task.ended) text = 'No pictures were kept of this run.';
+    if (news.task.ended) text = run.empty ? 'Nothing was done in this run.' : 'No pictures were kept of this run.';
     else if (picture.missing) text = 'The VNC client is not installed on this server.';
     else if (news.task.state === 'pending') [text, busy] = ['The task waits for its turn.', true];
     else if (!news.browser) [text, busy] = ['Waiting for the browser…', true];

@@ -18,6 +18,8 @@ export class Run {
     live.onclick = () => this.#hide();
   }
 
+  get empty() { return this.#steps.length === 0; }
+
   take(first, steps, task) {
     const before = this.#steps.length;
     this.#steps.splice(first, Infinity, ...steps);

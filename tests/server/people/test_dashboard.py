@@ -14,11 +14,12 @@ from server.advice import ADVICE
 from server.auth import Caller
 from server.dashboard.create import fields_of
 from server.dashboard.sessions import COOKIE, local
-from server.dashboard.views import in_words
+from server.dashboard.views import in_words, look_of, word_of
 from server.house import House, framed_by
 from server.new_task import NewTask
 from storage.states import TaskState
 from storage.tables import Task
+from tests.server.webhooks.house import a_task
 from tools.catalog import catalog
 from tools.errors import every_failure
 
@@ -103,6 +104,22 @@ async def test_what_belongs_to_another_owner_is_not_there(house: House, caller: 
         assert "Private words" not in (await stranger.get("/")).text
         assert task.account_name is not None
         assert task.account_name not in (await stranger.get("/accounts")).text
+
+
+async def test_an_address_that_leads_nowhere_is_a_page_for_people_and_words_for_programs(house: House) -> None:
+    async with visiting(house) as visitor:
+        lost = await visitor.get("/nothing/here", headers={"Accept": "text/html,*/*"})
+        told = await visitor.get("/nothing/here")
+    assert (lost.status_code, "There is no such page." in lost.text) == (404, True)
+    assert lost.headers["content-security-policy"].startswith("default-src 'none'")
+    assert (told.status_code, told.text) == (404, "Not Found")
+
+
+def test_what_may_have_been_done_all_the_same_is_not_called_failed() -> None:
+    task = a_task(state=TaskState.FAILED, error={"code": "OUTCOME_UNCERTAIN"})
+    assert (word_of(task), look_of(task)) == ("Uncertain", "uncertain")
+    task.error = {"code": "PAGE_CHANGED"}
+    assert (word_of(task), look_of(task)) == ("Failed", "failed")
 
 
 async def test_a_key_that_only_reads_sees_and_cannot_act(house: House, caller: Caller) -> None:
