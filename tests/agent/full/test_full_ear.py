@@ -242,7 +242,13 @@ async def test_whoever_publishes_is_heard_and_publishes_once(booth: Booth, carri
 
 async def test_what_a_service_worker_sends_in_its_pages_place_is_the_pages_request(booth: Booth) -> None:
     """It lets everything through as it comes, as many a site's does."""
-    await booth.run("navigator.serviceWorker.register('/worker/for-pages').then(() => 1)")
+    active = """navigator.serviceWorker.register('/worker/for-pages').then(({installing, waiting, active}) => new Promise(done => {
+      const worker = installing || waiting || active
+      const look = () => worker.state === 'activated' && done(1)
+      worker.addEventListener('statechange', look)
+      look()
+    }))"""
+    assert await booth.run(active) == 1
     await booth.go(f"{booth.origin}/worker/for-pages")
     assert await booth.run("navigator.serviceWorker.ready.then(() => !!navigator.serviceWorker.controller)")
     script = "fetch('publish/{}', {{method: 'POST'}}).then((a) => a.status, () => 'blocked')"
