@@ -66,7 +66,7 @@ class Practice:
 
     def chromium(self) -> list[psutil.Process]:
         """The engine's Chromium with all its processes."""
-        (record,) = self.run.glob(f"*/{RECORD}")
+        (record,) = self.run.glob(f"chromium-*/{RECORD}")
         return family(json.loads(record.read_text())["pid"])
 
     @staticmethod
