@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -71,6 +72,8 @@ FEATURES_OFF = (
     "WebUIOmniboxAimPopup",
     "WebUIOmniboxPopup",
 )
+PREFERENCES = {"session": {"restore_on_startup": 1}}
+"""Go on where it was left. Else it forgets every session cookie, and with them the login, when a page closes its last tab."""
 INHERITED = frozenset(
     (
         *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "FONTCONFIG_FILE", "FONTCONFIG_PATH"),
@@ -138,6 +141,7 @@ class Chromium:
         if not os.access(executable, os.X_OK):
             raise BrowserFailed(f"Chromium could not be started: {executable} is not a program")
         own = fresh_folder(folder)
+        prefer(own / "profile")
         sandboxed = not is_root() if sandbox is None else sandbox
         flags = [
             *merged([*FLAGS, f"--disable-features={','.join(FEATURES_OFF)}", *args]),
@@ -209,6 +213,13 @@ def fresh_folder(run_folder: Path) -> Path:
     """A new folder for one browser, readable by us alone."""
     run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="chromium-", dir=run_folder)).resolve()
+
+
+def prefer(profile: Path) -> None:
+    """Writes a fresh profile's preferences."""
+    folder = profile / "Default"
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "Preferences").write_text(json.dumps(PREFERENCES))
 
 
 def merged(flags: Iterable[str]) -> list[str]:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from agent import installed, ownership
+from agent.cdp import Cdp
 from agent.chromium import Chromium, find_chromium, install_chromium, merged, reap_orphans
 from tests.agent.conftest import entries, eventually, family, living
 from tools.errors import BrowserFailed
@@ -66,6 +67,20 @@ async def test_its_temporary_files_lie_in_its_own_folder_however_deep_that_is(
         assert psutil.Process(browser.pid).environ()["TMPDIR"].startswith("/proc/self/cwd/")
     finally:
         await browser.close(grace=0)
+
+
+async def test_a_login_outlives_the_last_tab(chromium: Chromium) -> None:
+    cdp = await Cdp.open(chromium.cdp_url, lambda *_: None)
+    cookie = {"name": "session", "value": "1", "domain": "127.0.0.1", "path": "/"}
+    await cdp.call("Storage.setCookies", {"cookies": [cookie]})
+    tabs = [one for one in (await cdp.call("Target.getTargets"))["targetInfos"] if one["type"] == "page"]
+    assert tabs
+    for tab in tabs:
+        await cdp.call("Target.closeTarget", {"targetId": tab["targetId"]})
+    for _ in range(10):  # nothing tells when it would forget them: it does so a moment later
+        await asyncio.sleep(0.1)
+        assert [kept["name"] for kept in (await cdp.call("Storage.getCookies"))["cookies"]] == ["session"]
+    await cdp.close()
 
 
 async def test_every_process_of_it_is_in_its_own_group_and_sees_none_of_our_secrets(
