@@ -71,8 +71,8 @@ async def test_the_platforms_say_what_can_be_done_there(url: str, secret: str, e
 async def test_a_request_that_nothing_can_keep_is_refused_in_words(url: str, secret: str) -> None:
     publish = {"name": "publish", "arguments": {"platform": "demo", "account_name": "me", "text": "\ud800"}}
     refused = await Raw(url, secret).error("prompts/get", publish, "publish")
-    assert refused["code"] == types.INVALID_PARAMS
-    assert refused["message"].startswith("text: holds characters")
+    assert refused["code"] == types.PARSE_ERROR
+    assert refused["message"].startswith("This cannot be read as JSON (")
 
 
 @pytest.mark.parametrize("uri", ["task://task_none", "task://x/other", "platforms://some", "file:///etc/passwd"])
