@@ -218,7 +218,7 @@ async def test_wrong_arguments_are_answered_with_what_to_correct(
     [
         ({"task": "Look", "structuredOutput": {"type": "nonsense", "properties": {}}}, "not a valid JSON Schema"),
         ({"task": "Look", "allowedDomains": ["https://example.com:8443/path"]}, "write example.com or *.example.com"),
-        ({"task": "Look \ud800"}, "task: holds characters or numbers that cannot be kept"),
+        ({"task": "Look \x00"}, "task: holds characters or numbers that cannot be kept"),
         ({"task": "Look", "idempotency_key": "a\x00b"}, "idempotency_key: holds characters"),
         ({"task": "Look", "timeout": float("nan")}, "timeout: holds characters or numbers"),
     ],
