@@ -170,7 +170,7 @@ class AccountList(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     platform: str | None = None
-    status: Literal["active", "pending", "error"] | None = None
+    status: Literal["active", "error", "pending"] | None = None
 
 
 def _names(model: type[Wishes]) -> set[str]:
