@@ -70,7 +70,9 @@ async def test_its_temporary_files_lie_in_its_own_folder_however_deep_that_is(
 
 
 async def test_a_login_outlives_the_last_tab(chromium: Chromium) -> None:
-    cdp = await Cdp.open(chromium.cdp_url, lambda *_: None)
+    def hear(*_event: object) -> None: ...
+
+    cdp = await Cdp.open(chromium.cdp_url, hear)
     cookie = {"name": "session", "value": "1", "domain": "127.0.0.1", "path": "/"}
     await cdp.call("Storage.setCookies", {"cookies": [cookie]})
     tabs = [one for one in (await cdp.call("Target.getTargets"))["targetInfos"] if one["type"] == "page"]
