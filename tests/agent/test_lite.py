@@ -69,10 +69,14 @@ class Practice:
         (record,) = self.run.glob(f"chromium-*/{RECORD}")
         return family(json.loads(record.read_text())["pid"])
 
-    @staticmethod
-    def driver() -> psutil.Process:
-        """Playwright's own process."""
-        return next(child for child in psutil.Process().children() if "run-driver" in child.cmdline())
+    def driver(self) -> psutil.Process:
+        """The engine's own process of Playwright."""
+        (driver,) = [
+            child
+            for child in psutil.Process().children()
+            if "run-driver" in child.cmdline() and child.environ()["TMPDIR"].startswith(str(self.run))
+        ]
+        return driver
 
     async def do(
         self,
