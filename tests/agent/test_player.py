@@ -568,19 +568,23 @@ async def test_a_script_that_never_ends_is_stopped_and_the_page_lives_on(
     assert await stand.page.evaluate("document.readyState") == "complete"
 
 
+@pytest.mark.timeout(300)
 async def test_pages_that_wear_others_out_are_played_on_or_said(stand: Stand) -> None:
+    """Whichever: a slow machine gives some of them up. Nothing hangs, and the browser goes on."""
     async with served(harmful()) as origin:
         harmed = replace(stand, origins=Origins({SITE.home: origin}))
-        for name in ("push-state", "printing", "long-title", "long-address", "many-sockets", "file-chooser"):
-            await harmed.play(Goto(f"/script/{name}"), Wait("h1"))
-        for name in LARGE:
-            with suppress(Unreachable, BrowserFailed):  # a slow machine gives them up
+        for name in ("push-state", "printing", "long-title", "long-address", "many-sockets", "file-chooser", *LARGE):
+            with suppress(Unreachable, BrowserFailed):
                 await harmed.play(Goto(f"/script/{name}"), Wait("h1"))
-        for path, kind in (("/in-circles", Unreachable), ("/attachment", WrongPage), ("/endless", Unreachable)):
-            with pytest.raises(kind):
-                await harmed.play(Goto(path))
-        with pytest.raises(BrowserFailed):  # it crashes
-            await harmed.play(Goto("/script/deep-shadows"), Wait("h1"))
+        for path, kinds in (
+            ("/in-circles", Unreachable),
+            ("/attachment", (Unreachable, WrongPage)),
+            ("/endless", Unreachable),
+            ("/script/deep-shadows", (BrowserFailed, Unreachable)),  # it crashes
+        ):
+            with pytest.raises(kinds):
+                await harmed.play(Goto(path), Wait("h1"))
+    assert await (await stand.page.context.new_page()).evaluate("1 + 1") == 2
 
 
 def test_origins_replace_and_document_what_they_stand_for() -> None:
