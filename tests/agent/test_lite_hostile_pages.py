@@ -139,7 +139,7 @@ HARMLESS = {
     "calls other hosts in every way": """<img src=http://OUTSIDE/img><iframe src=http://OUTSIDE/frame></iframe><script>
       fetch('http://OUTSIDE/fetch', { mode: 'no-cors' }); navigator.sendBeacon('http://OUTSIDE/beacon'); new WebSocket('ws://OUTSIDE/socket');
       new EventSource('http://OUTSIDE/events'); open('http://OUTSIDE/window')</script>""",
-    "opens windows without end": "<script>setInterval(() => { for (let i = 0; i < 3; i++) open('/notes/0') }, 100)</script>",
+    "opens windows without end": "<script>setInterval(() => open('/notes/0'), 300)</script>",
     "starts downloads": "<script>for (let i = 0; i < 20; i++) { const a = document.createElement('a'); a.href = '/download?' + i;"
     " a.download = 'x'; document.body.append(a); a.click() }</script>",
     "will not be left": "<script>onbeforeunload = (event) => { event.preventDefault(); return 'stay' }</script>",

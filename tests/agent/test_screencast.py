@@ -235,7 +235,7 @@ async def test_watching_leaves_dialogs_to_the_agent(page: Page, screen: Screen) 
         await seen(screen, lambda frame: colour_of(frame) == "red")
         # Two listeners of Playwright are there (one leaves dialogs alone), none of ours.
         with suppress(Error):
-            assert await asyncio.wait_for(answered.evaluate("prompt('?')"), 5) == "an answer"
+            assert await asyncio.wait_for(answered.evaluate("prompt('?')"), 60) == "an answer"
 
 
 def _ignore(method: str, event: dict[str, Any], session: str | None) -> None:
