@@ -231,8 +231,8 @@ async def test_watching_leaves_dialogs_to_the_agent(page: Page, screen: Screen) 
     answered = await page.context.new_page()
     answered.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept("an answer")))
     await answered.goto(document("<body style='background:red'>"))
+    await answered.bring_to_front()
     async with screen.watched():
-        await seen(screen, lambda frame: colour_of(frame) == "red")
         # Two listeners of Playwright are there (one leaves dialogs alone), none of ours.
         with suppress(Error):
             assert await asyncio.wait_for(answered.evaluate("prompt('?')"), 60) == "an answer"
