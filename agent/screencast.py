@@ -144,7 +144,7 @@ class Screen:
         cdp = await Cdp.open(self.window.cdp_url, self._take)
         tabs = Tabs(cdp, self.window.context_id, self._tell)
         self._cdp, self._tabs = cdp, tabs
-        await tabs.watch()
+        await tabs.watch(self.window.cdp_url)
         self._pump = asyncio.create_task(self._follow(cdp, tabs))
 
     async def _close(self) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 from agent.cdp import Answer, Cdp, Gone, Refused
 
 SETTLE = 0.15
 """Seconds a tab must have been visible: a screenshot of a hidden tab makes it visible for about 60 ms."""
+LIST_SECONDS = 2.0
 REFRESH = 0.5
 """Seconds from a new picture to a look at the title."""
 
@@ -47,6 +51,9 @@ class Tabs:
         self._context = context_id
         self._changed = changed
         self._tabs: dict[str, Tab] = {}
+        self._began = 0.0
+        self._earlier: dict[str, int] = {}
+        """Places of the pages that were there before us, until each has said whether it is visible: 0 was in front last."""
         self._jobs: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
         self._refreshing: asyncio.Task[None] | None = None
@@ -55,8 +62,10 @@ class Tabs:
         """Every page that has a session, oldest first."""
         return [tab for tab in self._tabs.values() if tab.session]
 
-    async def watch(self) -> None:
+    async def watch(self, cdp_url: str) -> None:
         """Finds the pages that are there and hears of those to come. Raises Gone."""
+        self._earlier = {target: place for place, target in enumerate(await asyncio.to_thread(latest_first, cdp_url))}
+        self._began = time.monotonic()
         await self._cdp.call("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "page"}]})
 
     async def another(self, tab: Tab | None) -> None:
@@ -160,9 +169,15 @@ class Tabs:
             return
         if visible and tab.crashed:
             self._crash(tab.target, crashed=False)
-        tab.visible_since = (tab.visible_since or time.monotonic()) if visible else 0
+        came = self._came(tab.target)
+        tab.visible_since = (tab.visible_since or came) if visible else 0
         wait = SETTLE if self.shown else 0
         asyncio.get_running_loop().call_later(wait, self._pick)
+
+    def _came(self, target: str) -> float:
+        """When a tab came to the front that says so now. Of those that were there before us, only the order is known."""
+        place = self._earlier.pop(target, None)
+        return time.monotonic() if place is None else self._began - place / 1000
 
     def _pick(self) -> None:
         """Shows the tab that came to the front last and stayed there."""
@@ -183,3 +198,18 @@ class Tabs:
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
         return job
+
+
+def latest_first(cdp_url: str) -> list[str]:
+    """The ids of a browser's pages, the one that was last in front first; none where it does not answer.
+
+    DevTools tells of pages in no order, and only its HTTP endpoint knows this one.
+    """
+    connection = HTTPConnection(urlsplit(cdp_url).netloc, timeout=LIST_SECONDS)
+    try:
+        connection.request("GET", "/json/list")
+        return [page["id"] for page in json.load(connection.getresponse())]
+    except (OSError, HTTPException, ValueError):
+        return []
+    finally:
+        connection.close()

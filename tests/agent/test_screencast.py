@@ -226,13 +226,28 @@ async def test_a_late_viewer_gets_the_newest_frame(page: Page, screen: Screen) -
         assert colour_of(await screen.next(slow.number)) == "blue"
 
 
+@pytest.mark.parametrize("front", ["the newest", "one brought back"])
+async def test_who_comes_late_sees_the_tab_that_was_last_in_front(page: Page, screen: Screen, front: str) -> None:
+    """An engine makes every tab believe that it is in front, so that none says which one is."""
+    others = [await page.context.new_page() for _ in range(4)]
+    for number, tab in enumerate((page, *others)):
+        await tab.goto(
+            document(f"<body style='background:{'lime' if number == 2 else 'red' if number == 4 else 'blue'}'>")
+        )
+    if front == "one brought back":
+        await others[1].bring_to_front()
+    wanted = "red" if front == "the newest" else "lime"
+    async with screen.watched():
+        await seen(screen, lambda frame: colour_of(frame) == wanted)
+
+
 async def test_watching_leaves_dialogs_to_the_agent(page: Page, screen: Screen) -> None:
     await page.goto(document("<body>"))
     answered = await page.context.new_page()
     answered.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept("an answer")))
     await answered.goto(document("<body style='background:red'>"))
-    await answered.bring_to_front()
     async with screen.watched():
+        await seen(screen, lambda frame: colour_of(frame) == "red")
         # Two listeners of Playwright are there (one leaves dialogs alone), none of ours.
         with suppress(Error):
             assert await asyncio.wait_for(answered.evaluate("prompt('?')"), 60) == "an answer"
