@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -58,7 +57,7 @@ def kind_of(process: psutil.Process) -> str:
 class Long:
     """The server that is watched."""
 
-    process: subprocess.Popen[bytes]
+    process: asyncio.subprocess.Process
     data: Path
     temporary: Path
     looks: list[Look] = field(default_factory=list[Look])
@@ -106,12 +105,12 @@ async def served(folder: Path, site: str, model: str) -> AsyncGenerator[tuple[Lo
     environment = inherited | {f"WEBHAND_{name.upper()}": value for name, value in told.items()}
     with (folder / "log").open("wb") as log:
         command = [WEBHAND, "serve"]
-        process = subprocess.Popen(  # noqa: ASYNC220  # nothing else happens here yet
-            command, env=environment | {"TMPDIR": str(temporary)}, stdout=log, stderr=log
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment | {"TMPDIR": str(temporary)}, stdout=log, stderr=log
         )
     try:
         while not (data / "server.json").exists():
-            if process.poll() is not None:
+            if process.returncode is not None:
                 raise RuntimeError((folder / "log").read_text()[-2000:])
             await asyncio.sleep(0.05)
         url, key = json.loads((data / "server.json").read_text())["url"], (data / "local.key").read_text().strip()
@@ -122,7 +121,7 @@ async def served(folder: Path, site: str, model: str) -> AsyncGenerator[tuple[Lo
             yield Long(process, data, temporary), client
     finally:
         process.terminate()
-        await asyncio.to_thread(process.wait, 60)
+        await asyncio.wait_for(process.wait(), 60)
 
 
 async def task(client: httpx.AsyncClient, number: int, engine: str) -> str:

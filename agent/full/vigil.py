@@ -91,7 +91,7 @@ def megabytes_below(folder: Path) -> int:
     for place, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118  # ten times as fast, every few seconds
+                total += Path(place, name).lstat().st_size
     return total // (1024 * 1024)
 
 

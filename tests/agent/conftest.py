@@ -13,9 +13,11 @@ from typing import Any
 import psutil
 import pytest
 import uvicorn
+from playwright.async_api import Browser
 
 from agent.chromium import Chromium, find_chromium
 from agent.engine import Reason, StepReport, Window
+from tests.agent.screens import driven_chromium
 from tools.errors import ChallengeRequired
 
 
@@ -31,6 +33,15 @@ async def chromium(chromium_path: Path, tmp_path: Path) -> AsyncGenerator[Chromi
     browser = await Chromium.launch(chromium_path, tmp_path / "run")
     yield browser
     await browser.close(grace=0)
+
+
+@pytest.fixture(scope="module")
+async def driven(
+    chromium_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[tuple[Chromium, Browser]]:
+    """A Chromium with Playwright connected to it, for all tests of a file."""
+    async with driven_chromium(chromium_path, tmp_path_factory.mktemp("run")) as both:
+        yield both
 
 
 @contextlib.asynccontextmanager

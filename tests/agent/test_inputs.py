@@ -15,7 +15,7 @@ from agent.engine import Window
 from agent.inputs import MOST_QUEUED, Inputs
 from agent.keysyms import accent_of, character_of, key_of
 from agent.screencast import Screen
-from tests.agent.screens import becomes, document, driven_chromium, driven_page
+from tests.agent.screens import becomes, document, driven_page
 
 pytestmark = pytest.mark.anyio
 
@@ -27,14 +27,6 @@ FIELD = """<body style="margin:0"><input id=field autofocus style="position:abso
 addEventListener(kind,e=>heard.push(e.key?`${kind} ${e.key} ${e.code} ${+e.ctrlKey}${+e.shiftKey}${+e.repeat}`
 :kind=='wheel'?`wheel ${e.deltaX} ${e.deltaY}`:`${kind} ${e.button} ${e.clientX},${e.clientY} ${e.detail}`))
 addEventListener('contextmenu',e=>e.preventDefault())</script>"""
-
-
-@pytest.fixture(scope="module")
-async def driven(
-    chromium_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[tuple[Chromium, Browser]]:
-    async with driven_chromium(chromium_path, tmp_path_factory.mktemp("run")) as both:
-        yield both
 
 
 @pytest.fixture(scope="module")

@@ -22,14 +22,6 @@ pytestmark = pytest.mark.anyio
 SIZE = Viewport(640, 480)
 
 
-@pytest.fixture(scope="module")
-async def driven(
-    chromium_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[tuple[Chromium, Browser]]:
-    async with driven_chromium(chromium_path, tmp_path_factory.mktemp("run")) as both:
-        yield both
-
-
 @pytest.fixture
 async def shown(driven: tuple[Chromium, Browser]) -> AsyncGenerator[tuple[Page, Window]]:
     async with driven_page(*driven) as both:

@@ -18,21 +18,13 @@ from agent.cdp import Cdp, Gone
 from agent.chromium import Chromium
 from agent.engine import Window
 from agent.screencast import Screen
-from tests.agent.screens import becomes, colour, colour_of, document, driven_chromium, driven_page, seen
+from tests.agent.screens import becomes, colour, colour_of, document, driven_page, seen
 
 pytestmark = pytest.mark.anyio
 
 ANIMATED = document(
     "<style>@keyframes k{to{rotate:1turn}}div{width:99px;height:99px;background:red;animation:k 1s linear infinite}</style><div>"
 )
-
-
-@pytest.fixture(scope="module")
-async def driven(
-    chromium_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[tuple[Chromium, Browser]]:
-    async with driven_chromium(chromium_path, tmp_path_factory.mktemp("run")) as both:
-        yield both
 
 
 @pytest.fixture

@@ -215,8 +215,10 @@ async def test_the_tasks_extension_carries_a_call_from_its_beginning_to_its_end(
     made = await raw.result("tools/call", call, POST)
     assert (made["resultType"], made["status"]) == ("task", "working")
     named = {"taskId": made["taskId"]}
-    while (seen := await raw.result("tasks/get", named, made["taskId"]))["status"] == "working":  # noqa: ASYNC110
+    seen = made
+    while seen["status"] == "working":
         await asyncio.sleep(made["pollIntervalMs"] / 1000)  # as the answer asks
+        seen = await raw.result("tasks/get", named, made["taskId"])
     assert seen["status"] == "completed"
     assert seen["result"]["structuredContent"]["result"]["text"] == "As a task"
     assert (await raw.result("tasks/cancel", named, made["taskId"]))["resultType"] == "complete"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page
+from starlette.types import Receive, Scope, Send
 
 from agent.chromium import Chromium
 from agent.engine import Window
@@ -15,7 +16,7 @@ from agent.inputs import Inputs
 from agent.prompts import Prompt, PromptAnswer, Prompts
 from agent.screencast import Screen
 from tests.agent.conftest import served
-from tests.agent.screens import becomes, driven_chromium, driven_page
+from tests.agent.screens import becomes, driven_page
 
 ALT, ENTER, DOWN, F4, SPACE, TAB = 0xFFE9, 0xFF0D, 0xFF54, 0xFFC1, 0x20, 0xFF09
 LIST = "<select id=list style='position:absolute;left:20px;top:20px;font-size:20px'><option>Red<option>Green<option>Blue</select>"
@@ -39,22 +40,14 @@ class Site:
         self.origin = ""
         self.frame = ""
 
-    async def __call__(self, scope: dict[str, object], receive: object, send: object) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         body = FIELDS if scope["path"] == "/fields" else BODY
         if scope["path"] == "/framed":
             other = self.origin.replace("127.0.0.1", "localhost")
             body = f"<body style='margin:0'><iframe id=f src='{other}/' style='border:0;width:800px;height:500px'></iframe>"
         headers = [(b"content-type", b"text/html; charset=utf-8")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})  # type: ignore[operator]
-        await send({"type": "http.response.body", "body": body.encode()})  # type: ignore[operator]
-
-
-@pytest.fixture(scope="module")
-async def driven(
-    chromium_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[tuple[Chromium, Browser]]:
-    async with driven_chromium(chromium_path, tmp_path_factory.mktemp("run")) as both:
-        yield both
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body.encode()})
 
 
 @pytest.fixture(scope="module")

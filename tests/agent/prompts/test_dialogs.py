@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Dialog, Page
 
 from agent.engine import Window
 from agent.screencast import Screen
@@ -39,9 +39,9 @@ async def test_a_dialog_that_another_client_answers_goes_away(page: Page, person
     await becomes(lambda: asyncio.sleep(0, person.prompts.pending), [])
 
 
-async def _accept_later(dialog: object, person: Person) -> None:
+async def _accept_later(dialog: Dialog, person: Person) -> None:
     await person.asked()
-    await dialog.accept()  # type: ignore[attr-defined]
+    await dialog.accept()
 
 
 async def test_leaving_with_an_open_dialog_says_no(page: Page, person: Person) -> None:
