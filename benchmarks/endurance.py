@@ -139,6 +139,8 @@ async def task(client: httpx.AsyncClient, number: int, engine: str) -> str:
         found: dict[str, Any] = answer.json()["data"]
         if found["state"] not in {"pending", "processing"}:
             error: dict[str, Any] = found.get("error") or {}
+            if error:
+                print(f"{engine} {number}, {found['taskId']}: {error['code']}: {error['message']}", file=sys.stderr, flush=True)
             return f"{engine} {error.get('code', found['state'])}"
 
 
