@@ -153,12 +153,13 @@ class Queue:
     # -- upkeep -------------------------------------------------------------------------------------------------------
 
     async def prune(self) -> int:
-        """Removes wake-ups that were kept; DBOS itself keeps every one for ever."""
+        """Removes wake-ups that were taken long ago; DBOS itself keeps every one for ever."""
+        # By when they were taken, not by when they were promised: an upkeep that runs was promised an hour before.
         before = (datetime.now(UTC) - _KEPT).isoformat()
         # PENDING ones that old were taken by a process that died; what they were about is looked at by the audits anyway.
         over = ["SUCCESS", "ERROR", "CANCELLED", "PENDING", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
         done = await DBOS.list_workflows_async(
-            status=over, end_time=before, limit=10_000, load_input=False, load_output=False
+            status=over, dequeued_before=before, limit=10_000, load_input=False, load_output=False
         )
         await DBOS.delete_workflows_async([item.workflow_id for item in done])
         return len(done)

@@ -140,7 +140,11 @@ async def task(client: httpx.AsyncClient, number: int, engine: str) -> str:
         if found["state"] not in {"pending", "processing"}:
             error: dict[str, Any] = found.get("error") or {}
             if error:
-                print(f"{engine} {number}, {found['taskId']}: {error['code']}: {error['message']}", file=sys.stderr, flush=True)
+                print(
+                    f"{engine} {number}, {found['taskId']}: {error['code']}: {error['message']}",
+                    file=sys.stderr,
+                    flush=True,
+                )
             return f"{engine} {error.get('code', found['state'])}"
 
 

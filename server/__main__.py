@@ -9,7 +9,11 @@ import typer
 
 
 def main() -> None:
-    """Runs the command line. The last word is a sentence, never a traceback; a broken pipe is no error, neither is Ctrl+C."""
+    """Runs the command line. The last word is a sentence, never a traceback; a broken pipe is no error, neither is Ctrl+C.
+
+    What it writes, and the folders above that, are its user's alone.
+    """
+    os.umask(0o077)
     try:
         if speaks_mcp():
             from server.commands.mcp import mcp  # the others would cost seconds

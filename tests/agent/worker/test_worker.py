@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import make_url, text
 from structlog.testing import capture_logs
 
-from tests.agent.worker.shop import FileEngine, Shop, an_order, notes, open_shop, reached
+from tests.agent.worker.shop import FileEngine, Shop, notes, open_shop, reached
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).resolve().parents[3]
@@ -187,39 +187,6 @@ async def test_tasks_wait_for_a_free_slot(database_url: str, tmp_path: Path) -> 
         assert (waiting.state, await shop.tasks.position(waiting)) == ("pending", 1)
         await shop.tasks.cancel(first.id)
         assert (await shop.until_final(second.id)).state == "completed"
-
-
-async def test_the_durable_queue_alone_wakes_a_worker(database_url: str, tmp_path: Path) -> None:
-    """The wake-up inside the process is lost; the promise made in the task's transaction is kept all the same."""
-    async with open_shop(database_url, tmp_path, look=3600, queue_works=True) as shop:
-        shop.database.changes.wake_all()
-        tasks = type(shop.tasks)(shop.database, shop.queue)
-        async with shop.database.writing() as session:
-            task = an_order("done")
-            session.add(task)
-            await session.flush()
-            await shop.queue.ready(session, task)
-        assert (await reached(shop.database, tasks, task.id)).state == "completed"
-
-
-async def test_the_queue_begins_to_work_while_others_write(sqlite_url: str, tmp_path: Path) -> None:
-    """A server answers, and writes, before its worker is there: neither may wait for the other's lock for ever."""
-    async with open_shop(sqlite_url, tmp_path, begin=False) as shop:
-        written = asyncio.Event()
-
-        async def write_slowly() -> None:
-            async with shop.database.writing() as session:
-                session.add(an_order("done"))
-                await session.flush()
-                written.set()
-                await asyncio.sleep(0.05)  # the loop is needed again before the lock can go
-
-        writing = asyncio.create_task(write_slowly())
-        await written.wait()
-        async with asyncio.timeout(20):
-            look = shop.worker.look
-            await shop.queue.work("one", on_task=look, on_delivery=look, on_schedule=look, on_upkeep=look)
-        await writing
 
 
 async def test_a_worker_whose_database_became_a_newer_ones_takes_nothing_more(shop: Shop) -> None:

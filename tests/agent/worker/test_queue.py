@@ -1,0 +1,90 @@
+"""The durable queue on both databases: promises that are kept, and what is removed of them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from storage.tables import now
+from tests.agent.worker.shop import Shop, an_order, open_shop, reached
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_durable_queue_alone_wakes_a_worker(database_url: str, tmp_path: Path) -> None:
+    """The wake-up inside the process is lost; the promise made in the task's transaction is kept all the same."""
+    async with open_shop(database_url, tmp_path, look=3600, queue_works=True) as shop:
+        shop.database.changes.wake_all()
+        tasks = type(shop.tasks)(shop.database, shop.queue)
+        async with shop.database.writing() as session:
+            task = an_order("done")
+            session.add(task)
+            await session.flush()
+            await shop.queue.ready(session, task)
+        assert (await reached(shop.database, tasks, task.id)).state == "completed"
+
+
+async def test_the_queue_begins_to_work_while_others_write(sqlite_url: str, tmp_path: Path) -> None:
+    """A server answers, and writes, before its worker is there: neither may wait for the other's lock for ever."""
+    async with open_shop(sqlite_url, tmp_path, begin=False) as shop:
+        written = asyncio.Event()
+
+        async def write_slowly() -> None:
+            async with shop.database.writing() as session:
+                session.add(an_order("done"))
+                await session.flush()
+                written.set()
+                await asyncio.sleep(0.05)  # the loop is needed again before the lock can go
+
+        writing = asyncio.create_task(write_slowly())
+        await written.wait()
+        async with asyncio.timeout(20):
+            look = shop.worker.look
+            await shop.queue.work("one", on_task=look, on_delivery=look, on_schedule=look, on_upkeep=look)
+        await writing
+
+
+async def test_what_prunes_the_queue_is_not_removed_while_it_runs(database_url: str, tmp_path: Path) -> None:
+    """It was promised an hour ago, as each upkeep is; a wake-up that was taken an hour ago is over, or its taker dead."""
+    pruned: asyncio.Queue[int] = asyncio.Queue()
+    async with open_shop(database_url, tmp_path, begin=False) as shop:
+
+        async def prune(_subject: str) -> None:
+            await older(shop, "created_at", "status = 'PENDING'")
+            await pruned.put(await shop.queue.prune())
+
+        look = shop.worker.look
+        await shop.queue.work("one", on_task=look, on_delivery=look, on_schedule=prune, on_upkeep=look)
+        async with asyncio.timeout(20):
+            assert await fired(shop, pruned, "first") == 0
+            await over(shop, "first")
+            await older(shop, "started_at_epoch_ms", "workflow_uuid LIKE 'first:%'")
+            assert await fired(shop, pruned, "second") == 1
+            await over(shop, "second")
+
+
+async def fired(shop: Shop, pruned: asyncio.Queue[int], name: str) -> int:
+    async with shop.database.writing() as session:
+        await shop.queue.fire(session, name, now())
+    return await pruned.get()
+
+
+async def older(shop: Shop, column: str, which: str) -> None:
+    """Two hours more have passed since then."""
+    table = "workflow_status" if shop.database.sqlite else "dbos.workflow_status"
+    async with shop.database.writing() as session:
+        await session.execute(text(f"UPDATE {table} SET {column} = {column} - 7200000 WHERE {which}"))  # noqa: S608  # no input
+
+
+async def over(shop: Shop, name: str) -> None:
+    """Waits until the queue has it as done."""
+    table = "workflow_status" if shop.database.sqlite else "dbos.workflow_status"
+    done = text(f"SELECT count(*) FROM {table} WHERE workflow_uuid LIKE '{name}:%' AND status = 'SUCCESS'")  # noqa: S608  # no input
+    while True:
+        async with shop.database.reading() as session:
+            if (await session.execute(done)).scalar_one():
+                return
+        await asyncio.sleep(0.05)
