@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
 from playwright.async_api import Error as PlaywrightError
 
 from agent.adblock import ad_hosts
 from agent.engine import Assignment, Desk, EngineName, Outcome
-from agent.lite.answers import Ear
-from agent.lite.finder import Finder
-from agent.lite.inspector import Inspection, Inspector
+from agent.lite.inspector import Inspection
+from agent.lite.performance import Performance
 from agent.lite.pool import SharedChromium
-from agent.lite.proving import as_result, play_proof, prove
-from agent.lite.record import Record
-from agent.lite.signs import Lookout
-from agent.lite.stages import DryRun, Stages
-from agent.lite.watch import Patience, Watch
+from agent.lite.watch import Patience
 from agent.origins import Origins
-from agent.rooms import Furnishing, Room, Rooms
+from agent.rooms import Furnishing, Rooms
 from agent.wall import Wall, narrow, parse_domains
 from tools.errors import (
-    AccountSuspended,
-    AuthenticationFailed,
     BrowserFailed,
-    Failure,
     InvalidParameters,
-    OutcomeUncertain,
 )
 from tools.site import Site
-
-KEEP_SECONDS = 0.5
-STATE_SECONDS = 5.0
 
 
 class LiteEngine:
@@ -103,10 +90,11 @@ class LiteEngine:
         furnishing = Furnishing(assignment.options.viewport, site.locale, site.timezone)
         state = assignment.login.state if assignment.login else None
         upstream = assignment.options.proxy
-        async with self._rooms.room(furnishing, self._wall(assignment, site), upstream=upstream, state=state) as room:
+        rooms = partial(self._rooms.room, furnishing, self._wall(assignment, site), upstream=upstream, state=state)
+        async with rooms() as room:
             desk.show(room.window)
             try:
-                yield Performance(assignment, desk, room, site, self._origins, self._patience)
+                yield Performance(assignment, desk, room, site, self._origins, self._patience, rooms)
             except PlaywrightError:
                 raise BrowserFailed from None  # its text may hold what was typed
             finally:
@@ -124,138 +112,3 @@ class LiteEngine:
             ads=ads,
             named=parse_domains(assignment.options.allowed_domains or ()),
         )
-
-
-class Performance:
-    """One task of the lite engine, in its room."""
-
-    def __init__(
-        self, assignment: Assignment, desk: Desk, room: Room, site: Site, origins: Origins, patience: Patience
-    ) -> None:
-        self._assignment = assignment
-        self._desk = desk
-        self._room = room
-        login = assignment.login if assignment.tool.account else None
-        lookout = Lookout(room.page, site, origins)
-        self._watch = Watch(room.page, site, lookout, login=login, patience=patience, session=room.session)
-        self._at = Finder(self._watch, origins, {}, room.gate)
-        self._ear = Ear(room.context, origins)
-        self._record = Record(desk, room.page, room.session)
-
-    async def perform(self) -> Outcome:
-        """Plays everything; keeps the login where there is no Outcome to carry it."""
-        try:
-            outcome = await self._play()
-            await self._record.flush()
-        except Failure as failure:
-            await self._record.flush()
-            if not isinstance(failure, AuthenticationFailed | AccountSuspended):
-                await self._keep_login()
-            raise
-        except asyncio.CancelledError:
-            await self._keep_login()
-            raise
-        else:
-            return outcome
-        finally:
-            self._ear.close()
-            await self._record.close()
-
-    async def inspect(self) -> Inspection:
-        """Plays up to the publishing act and looks at everything on the way."""
-        tool, site = self._assignment.tool, self._watch.site
-        playbook = tool.playbook(self._assignment.parameters) if tool.playbook else ()
-        inspector = Inspector(playbook, site, self._at)
-        stages = Stages(self._assignment, self._desk, self._record, self._at, self._ear, len(playbook), inspector)
-        stopped: Failure | None = None
-        try:
-            await stages.play(playbook)
-        except DryRun:
-            pass
-        except Failure as failure:
-            stopped = failure
-        finally:
-            await self._record.flush()
-            self._ear.close()
-            await self._record.close()
-        await self._keep_login()
-        seen = await inspector.seen(stopped)
-        return Inspection(tool.name, seen, self._watch.identity, stopped)
-
-    async def _play(self) -> Outcome:
-        tool, parameters = self._assignment.tool, self._assignment.parameters
-        playbook = tool.playbook(parameters) if tool.playbook else ()
-        proof = tool.proof(parameters).stages if tool.proof else ()
-        total = len(playbook) + len(proof)
-        stages = Stages(self._assignment, self._desk, self._record, self._at, self._ear, total)
-        lost: Failure | None = None
-        try:
-            await stages.play(playbook)
-        except DryRun:
-            return await self._outcome(self._dry_result())
-        except Failure as failure:
-            if not self._watch.acted:
-                raise
-            lost = failure
-        return await self._outcome(await self._proved(stages, lost))
-
-    async def _proved(self, stages: Stages, lost: Failure | None) -> dict[str, Any]:
-        """The result as it was read back: in a new tab where the page, or a person, has closed the one that was worked in."""
-        tool, parameters, site = self._assignment.tool, self._assignment.parameters, self._watch.site
-        try:
-            return await prove(tool, parameters, self._at, stages.prove, lost)
-        except OutcomeUncertain as uncertain:
-            if not self._room.page.is_closed():
-                raise
-            try:
-                page = await self._room.context.new_page()
-            except PlaywrightError:
-                raise uncertain from None  # the whole browser is gone
-        return await play_proof(
-            page,
-            tool,
-            parameters,
-            self._at.readings,
-            site,
-            self._at.origins,
-            patience=self._watch.patience,
-            report=self._desk.step,
-            identity=self._watch.identity,
-        )
-
-    def _dry_result(self) -> dict[str, Any]:
-        output = {"output": "Dry run: everything was done but the act itself; nothing was published."}
-        try:
-            return as_result(self._assignment.tool, output)
-        except Failure:
-            return output
-
-    async def _outcome(self, result: Mapping[str, Any]) -> Outcome:
-        login, wanted = self._assignment.login, self._assignment.options.save_browser_data
-        state = await self._state() if login is not None or wanted else None
-        return Outcome(
-            result=result,
-            login_state=state,
-            identity=self._watch.identity,
-            cookies=state["cookies"] if state is not None and wanted else None,
-        )
-
-    async def _state(self) -> dict[str, Any]:
-        """The context's storage state; its cookies alone, with the login's own origins, when the rest takes too long."""
-        try:
-            async with asyncio.timeout(STATE_SECONDS):
-                return cast("dict[str, Any]", await self._room.context.storage_state())
-        except (PlaywrightError, TimeoutError):
-            return await self._cookies()
-
-    async def _cookies(self) -> dict[str, Any]:
-        before = (self._assignment.login.state if self._assignment.login else None) or {}
-        return {"cookies": list(await self._room.context.cookies()), "origins": list(before.get("origins", ()))}
-
-    async def _keep_login(self) -> None:
-        """Hands over what the login has become, if anybody was seen logged in; quickly, for the run may be ending."""
-        if self._assignment.login is None or not self._watch.logged_in:
-            return
-        with contextlib.suppress(PlaywrightError, TimeoutError):
-            async with asyncio.timeout(KEEP_SECONDS):
-                await self._desk.keep_login(await self._cookies())

@@ -550,6 +550,23 @@ async def test_when_chromium_dies_after_the_act_the_outcome_is_uncertain(practic
     assert caught.value.details["cause"] == "BROWSER_FAILED"
 
 
+@pytest.mark.parametrize("victim", ["chromium", "driver"])
+async def test_what_the_site_has_taken_is_read_back_in_a_new_browser_where_the_old_one_died(
+    practice: Practice, desk: Notebook, victim: str
+) -> None:
+    async def kill() -> None:
+        if practice.site.counts[f"Read back elsewhere, {victim}"] and desk.words[-1][0] == "verifying":
+            desk.on_gate = None
+            (practice.chromium()[0] if victim == "chromium" else practice.driver()).kill()
+
+    desk.on_gate = kill
+    done = await practice.do("createPost", desk, text=f"Read back elsewhere, {victim}")
+    assert desk.on_gate is None
+    assert done.result["text"] == f"Read back elsewhere, {victim}"
+    assert practice.site.counts[f"Read back elsewhere, {victim}"] == 1
+    assert desk.steps[-1].screenshot
+
+
 async def test_a_frozen_chromium_is_killed_when_the_run_is_cancelled(practice: Practice, desk: Notebook) -> None:
     fault(practice, slow_answer=30)
     running = asyncio.create_task(practice.do("createPost", desk, text="Frozen in flight"))
