@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 from playwright.async_api import Browser, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
@@ -79,16 +80,31 @@ async def start(folder: Path) -> Playwright:
         before = os.environ.get("TMPDIR")
         os.environ["TMPDIR"] = str(folder)  # not a setting: what the child inherits
         try:
-            return await async_playwright().start()
+            manager = async_playwright()
+            playwright = await manager.start()
         except PlaywrightError:
             raise
         except Exception as error:  # Playwright raises a bare one when its process ends at once
             raise BrowserFailed(DRIVER_TROUBLE) from error
+        else:
+            expect_loss(manager)
+            return playwright
         finally:
             if before is None:
                 del os.environ["TMPDIR"]
             else:
                 os.environ["TMPDIR"] = before
+
+
+def expect_loss(manager: object) -> None:
+    """Reads the error that Playwright notes when its process dies, in a place of its own that it never looks at again.
+
+    asyncio would log it, with a traceback, as never retrieved. Playwright's calls raise errors of their own then.
+    """
+    transport = getattr(getattr(manager, "_client", None), "_transport", None)
+    noted = getattr(transport, "on_error_future", None)
+    if isinstance(noted, asyncio.Future):
+        cast("asyncio.Future[None]", noted).add_done_callback(lambda lost: lost.cancelled() or lost.exception())
 
 
 async def answers(playwright: Playwright) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from agent.driver import answers, start
 from agent.engine import Viewport
 from agent.lite.pool import SharedChromium, Warm
 from agent.ownership import RECORD
@@ -131,6 +133,18 @@ async def test_when_playwrights_own_process_dies_it_is_started_again(pool: Share
     async with rooms.room(Furnishing(), OPEN) as again:
         assert await asyncio.wait_for(again.page.title(), 10) == ""
     await rooms.close()
+
+
+async def test_a_death_of_playwrights_own_process_leaves_nothing_in_the_log(tmp_path: Path) -> None:
+    unread: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unread.append(context))
+    playwright = await start(tmp_path)
+    (driver,) = [child for child in psutil.Process().children() if child.environ().get("TMPDIR") == str(tmp_path)]
+    driver.kill()
+    assert not await answers(playwright)
+    del playwright
+    gc.collect()
+    assert unread == []
 
 
 async def test_a_program_that_cannot_start_is_the_browsers_failure(tmp_path: Path) -> None:
