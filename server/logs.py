@@ -31,7 +31,7 @@ def set_up_logging(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
     ]
-    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, drop_colors]
     if plain:
         # Plain tracebacks: the fancy ones show every local variable, secrets too, and take seconds to draw.
         console = structlog.dev.ConsoleRenderer(
@@ -57,6 +57,12 @@ def set_up_logging(settings: Settings) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def drop_colors(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Drops uvicorn's second, coloured copy of its message."""
+    event.pop("color_message", None)
+    return event
 
 
 def hide(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

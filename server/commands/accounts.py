@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json as json_text
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from server.commands.local import Api, err, give_up, out, print_json, settings
+from server.commands.local import Api, err, give_up, out, print_json, settings, table
 
 app = typer.Typer(no_args_is_help=True, help="Connect, list, check and remove accounts.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -78,12 +78,12 @@ def list_accounts(
     if json:
         print_json(data)
         return
-    table = Table("Id", "Platform", "Name", "Status", "Login", "Last used")
+    rows = table("Id", "Platform", "Name", "Status", "Login", "Last used")
     for item in data["accounts"]:
-        table.add_row(
+        rows.add_row(
             item["id"], item["platform"], item["name"], item["status"], item["authMethod"], item.get("lastUsedAt", "-")
         )
-    out.print(table)
+    out.print(rows)
 
 
 @app.command()
@@ -156,8 +156,10 @@ def show(account: dict[str, Any], *, json: bool) -> None:
 
 
 def password(path: Path | None) -> str:
-    """The password from a file, else from a prompt that does not show it."""
-    return path.read_text().strip() if path is not None else typer.prompt("Password", hide_input=True)
+    """The password from a file, from what is piped in, or from a prompt that does not show it."""
+    if path is not None:
+        return path.read_text().strip()
+    return typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
 
 
 def read_json(path: Path) -> Any:

@@ -8,9 +8,8 @@ from typing import Annotated, TypeVar
 
 import typer
 from cryptography.fernet import Fernet
-from rich.table import Table
 
-from server.commands.local import give_up, out, plainly, print_json, settings
+from server.commands.local import give_up, out, plainly, print_json, settings, table
 from storage.database import Database
 from storage.keys import SCOPES, KeyStore
 from storage.tables import ApiKey
@@ -74,13 +73,13 @@ def list_keys(*, json: Json = False) -> None:
     if json:
         print_json([shown(row) for row in rows])
         return
-    table = Table("Name", "Key", "Owner", "Scopes", "Created", "Last used", "Status")
+    listed = table("Name", "Key", "Owner", "Scopes", "Created", "Last used", "Status")
     for row in rows:
         item = shown(row)
-        table.add_row(
+        listed.add_row(
             *(str(item[name] or "-") for name in ("name", "key", "owner", "scopes", "created", "lastUsed", "status"))
         )
-    out.print(table)
+    out.print(listed)
 
 
 @app.command()

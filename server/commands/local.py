@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 import httpx
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Column, Table
 
 from server.settings import Settings, SettingWrong, read_settings
 from storage.database import DatabaseUnavailable
@@ -42,6 +44,17 @@ def settings(**given: object) -> Settings:
     """The settings, with what the command line gave on top."""
     with plainly():
         return read_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def table(*headings: str, title: str | None = None) -> Table:
+    """An empty table. The first column holds what is to be copied: it is whole, however narrow the terminal; the others fold."""
+    first, *others = headings
+    return Table(
+        Column(first, no_wrap=True),
+        *(Column(heading, overflow="fold") for heading in others),
+        title=title,
+        box=SIMPLE_HEAD,
+    )
 
 
 class Api:

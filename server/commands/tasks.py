@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from server.commands.local import Api, err, give_up, out, print_json, settings
+from server.commands.local import Api, err, give_up, out, print_json, settings, table
 
 app = typer.Typer(no_args_is_help=True, help="Run, watch and cancel tasks.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -60,9 +60,9 @@ def list_tasks(
     if json:
         print_json(data)
         return
-    table = Table("Task", "Tool", "Account", "Engine", "Status", "Created", title=f"{data['total']} tasks")
+    rows = table("Task", "Tool", "Account", "Engine", "Status", "Created", title=f"{data['total']} tasks")
     for item in data["tasks"]:
-        table.add_row(
+        rows.add_row(
             item["id"],
             f"{item['platform']}.{item['action']}",
             item.get("accountName", "-"),
@@ -70,7 +70,7 @@ def list_tasks(
             item["status"],
             item["created_at"],
         )
-    out.print(table)
+    out.print(rows)
 
 
 @app.command("show")
@@ -144,7 +144,7 @@ def show(task: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json(task)
     else:
-        table = Table.grid(padding=(0, 2))
+        rows = Table.grid(padding=(0, 2))
         for name in (
             "taskId",
             "state",
@@ -157,10 +157,10 @@ def show(task: dict[str, Any], *, json: bool) -> None:
             "liveUrl",
         ):
             if name in task:
-                table.add_row(f"[bold]{name}[/bold]", str(task[name]))
+                rows.add_row(f"[bold]{name}[/bold]", str(task[name]))
         for name in ("progress", "result", "error"):
             if name in task:
-                table.add_row(f"[bold]{name}[/bold]", json_text.dumps(task[name], ensure_ascii=False))
-        out.print(table)
+                rows.add_row(f"[bold]{name}[/bold]", json_text.dumps(task[name], ensure_ascii=False))
+        out.print(rows)
     if task["state"] in _FINAL - {"completed"}:
         raise typer.Exit(1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from server.commands.local import Api, give_up, out, print_json, settings
+from server.commands.local import Api, give_up, out, print_json, settings, table
 
 app = typer.Typer(no_args_is_help=True, help="List webhooks, look at what they were sent, and send it again.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -21,11 +20,11 @@ def list_webhooks(*, json: Json = False) -> None:
     if json:
         print_json(data)
         return
-    table = Table("Webhook", "URL", "Form", "Events", "Status", "Why")
+    rows = table("Webhook", "URL", "Form", "Events", "Status", "Why")
     for item in data["webhooks"]:
         events = ", ".join(item["events"])
-        table.add_row(item["id"], item["url"], item["dialect"], events, item["status"], item.get("disabledReason", "-"))
-    out.print(table)
+        rows.add_row(item["id"], item["url"], item["dialect"], events, item["status"], item.get("disabledReason", "-"))
+    out.print(rows)
 
 
 @app.command()
@@ -41,11 +40,11 @@ def deliveries(
     if json:
         print_json(data)
         return
-    table = Table("Delivery", "Event", "Task", "State", "Attempts", title=f"{data['total']} deliveries")
+    rows = table("Delivery", "Event", "Task", "State", "Attempts", title=f"{data['total']} deliveries")
     for item in data["deliveries"]:
         tries = "\n".join(attempted(one) for one in item["tries"]) or "-"
-        table.add_row(item["id"], item["event"], item.get("taskId", "-"), item["state"], tries)
-    out.print(table)
+        rows.add_row(item["id"], item["event"], item.get("taskId", "-"), item["state"], tries)
+    out.print(rows)
 
 
 @app.command()
