@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -18,7 +19,8 @@ from storage.database import DatabaseUnavailable
 from storage.vault import VaultKeyWrong
 from tools.errors import Failure
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+"""Where nobody's terminal is narrow, lines are long: what is piped on is to be searched."""
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 _TIMEOUT_S = 70
 
