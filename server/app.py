@@ -89,6 +89,7 @@ def build_app(house: House) -> Starlette:
                     "X-RateLimit-Reset",
                     "Retry-After",
                     "ETag",
+                    "Mcp-Session-Id",
                 ],
             )
         )

@@ -97,7 +97,7 @@ def _print_config(client: str) -> None:
     if client not in CLIENTS:
         sys.stderr.write(f"There is no client '{client}': use one of {', '.join(CLIENTS)}.\n")
         raise typer.Exit(2)
-    installed = shutil.which("webhand")
+    installed = shutil.which("webhand") or shutil.which(str(Path(sys.executable).with_name("webhand")))
     launch = Launch((installed, "mcp")) if installed and _lasts(Path(installed)) else Launch()
     sys.stderr.write(f"Put this into {CLIENTS[client].where}:\n")
     sys.stdout.write(config_for(client, launch) + "\n")

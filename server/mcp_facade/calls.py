@@ -15,7 +15,7 @@ from server.accounts import AccountService
 from server.mcp_facade.arguments import input_schema, new_task
 from server.mcp_facade.errands import Errands
 from server.mcp_facade.logins import Logins
-from server.mcp_facade.next import of_account
+from server.mcp_facade.next import details_task, of_account
 from server.mcp_facade.people import People, Question
 from server.mcp_facade.results import Results, refused
 from server.mcp_facade.tasks import TasksExtension, declared
@@ -25,7 +25,7 @@ from server.mcp_facade.watch import Watch
 from server.tasks import Created, NewTask, TaskService
 from storage.states import TaskState
 from storage.tables import Task
-from tools.errors import AccountNotFound, AuthenticationFailed, Failure, InvalidParameters
+from tools.errors import AccountNotFound, AuthenticationFailed, Conflict, Failure, InvalidParameters
 from tools.tool import AnyTool
 
 Answer = types.CallToolResult | types.InputRequiredResult | dict[str, Any]
@@ -41,6 +41,8 @@ class Wait:
     seconds: float
     creating: bool
     """Whether it is the call that made the task: only that one is an error when the task fails."""
+    keyed: bool = False
+    """Whether the call has an idempotency key."""
     patient: bool = False
     """Whether a pause that stood at the beginning is waited out instead of told again."""
     asked: list[Question] = field(default_factory=list[Question])
@@ -100,6 +102,7 @@ class Calls:
             return await self._follow(wait, await self._errands.task(visit, params.request_state), params)
         visit.need_write()
         asked = new_task(tool, params.arguments or {}, trace(ctx))
+        wait.keyed = asked.idempotency_key is not None
         refusal = await self._logins.answered(visit, params, wait.left)
         if refusal is not None:
             return refusal
@@ -153,7 +156,9 @@ class Calls:
                 break
         unheard = task.state is TaskState.PAUSED and bool(self._people.questions(task))
         failed = wait.creating and (task.state in _UNDONE or unheard or self._tasks.stuck(task) is not None)
-        return await self._results.result(task, wait.visit, screenshot=screenshot, error=failed, merged=merged)
+        return await self._results.result(
+            task, wait.visit, screenshot=screenshot, error=failed, merged=merged, keyed=wait.keyed
+        )
 
     def _settled(self, task: Task) -> bool:
         """Whether waiting longer changes nothing by itself."""
@@ -164,7 +169,10 @@ class Calls:
         if task.state is not TaskState.PAUSED:
             wait.patient = False
             return bool(wait.asked) or self._settled(task)
-        return self._askable(wait, task) is not None or (bool(self._people.questions(task)) and not wait.patient)
+        if self._askable(wait, task) is not None:
+            return True
+        news = bool(self._people.questions(task)) or task.pause_reason == "requested"
+        return news and not wait.patient  # whoever took over is about to give back: that is waited out
 
     def _askable(self, wait: Wait, task: Task) -> Question | None:
         """The question that this client can put to its user now."""
@@ -201,11 +209,15 @@ class Calls:
         wait.asked.clear()
 
     async def _hint(self, visit: Visit, tool: AnyTool | None, failure: Failure) -> str | None:
-        """More than the code alone can say: the accounts that there are, the arguments that the tool takes."""
+        """More than the code alone can say: how the task stands, the accounts that there are, the arguments that the tool takes."""
+        reads = bool({"read", "admin"} & visit.caller.scopes)
+        task_id = details_task(failure.details)
+        if isinstance(failure, Conflict) and task_id is not None and reads:
+            return self._results.next(await self._errands.task(visit, task_id), visit)
         if tool is None:
             return None
         about_account = failure.details.get("field") == "accountName" or isinstance(failure, AccountNotFound)
-        if about_account and {"read", "admin"} & visit.caller.scopes:
+        if about_account and reads:
             accounts = await self._accounts.list(visit.caller, platform=tool.platform)
             return of_account([account.name for account in accounts], tool.platform)
         if isinstance(failure, InvalidParameters):

@@ -15,8 +15,9 @@ from starlette.websockets import WebSocket
 
 from server.auth import Caller, Verifier, bearer
 from server.errors import status_of
+from server.mcp_facade.messages import Fault
 from server.mcp_facade.visit import SCOPE_KEY, Welcome
-from tools.errors import Failure, Unauthorized
+from tools.errors import Failure, PlatformNotFound, Unauthorized
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -34,10 +35,10 @@ class Names:
         """What is answered to a request under another name; None when it is ours."""
         if not self._ours(f"//{host}"):
             message = f"This server does not answer to the name '{host}': add it to WEBHAND_ALLOWED_HOSTS."
-            return error("invalid_host", message, 421)
+            return _refusal(message, 421)
         if origin is None or origin in self.origins or "*" in self.origins or self._ours(origin):
             return None
-        return error("invalid_origin", f"Pages of {origin} may not call this server: see WEBHAND_CORS_ORIGINS.", 403)
+        return _refusal(f"Pages of {origin} may not call this server: see WEBHAND_CORS_ORIGINS.", 403)
 
     def _ours(self, address: str) -> bool:
         name = _host(address)
@@ -85,22 +86,22 @@ def access_token(caller: Caller) -> AccessToken:
     return AccessToken(token="", client_id=caller.key_id, scopes=sorted(caller.scopes))
 
 
-def error(code: str, message: str, status: int) -> JSONResponse:
-    """An error before the protocol begins. Clients show the description to people (RFC 6750)."""
-    return JSONResponse({"error": code, "error_description": message}, status)
-
-
 def lower(names: Iterable[str]) -> frozenset[str]:
     """Host names as they are compared."""
     return frozenset(name.strip().lower() for name in names)
 
 
+def _refusal(message: str, status: int) -> Response:
+    """As an error of the protocol: its clients show that one's message, and of any other body nothing."""
+    return JSONResponse(Fault(message).answer(), status)
+
+
 def _turned_away(failure: Failure) -> Response:
-    if not isinstance(failure, Unauthorized):
-        return error(failure.code.lower(), failure.message, status_of(failure))
-    response = error("invalid_token", failure.message, 401)
-    response.headers["WWW-Authenticate"] = 'Bearer realm="webhand", error="invalid_token"'
-    return response
+    if isinstance(failure, Unauthorized):  # clients show people the description (RFC 6750)
+        body = {"error": "invalid_token", "error_description": failure.message}
+        return JSONResponse(body, 401, {"WWW-Authenticate": 'Bearer realm="webhand", error="invalid_token"'})
+    # Not 404 for a platform that a header names: clients would conclude that their session is gone.
+    return _refusal(failure.message, 400 if isinstance(failure, PlatformNotFound) else status_of(failure))
 
 
 def _host(address: str) -> str | None:

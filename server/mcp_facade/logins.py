@@ -88,7 +88,7 @@ class Logins:
             return refused(failure, f"The user is signing in. {_AGAIN}")
         if attempt.state == "connected":
             return None
-        return refused(failure, f"{attempt.message} {_AGAIN}")
+        return refused(failure, f"The sign-in page told the user: {attempt.message} {_AGAIN}")
 
     async def _attempt(self, service: SignInService, visit: Visit, account_id: str) -> SignIn:
         """The attempt that is under way, or a new one."""

@@ -10,6 +10,9 @@ from storage.tables import Task
 
 _AGAIN_LATER = "Wait, then make the call again."
 _LOOK = "Do not repeat the call: look at the site first, or let the user look. task_get with screenshot=true shows the last page."
+_NOT_EVEN_FULL = (
+    "The agent found no way either: task_get with screenshot=true shows the last page. Tell the user what it says."
+)
 _NO_MODEL = (
     "The user must mend the server's model settings ('webhand doctor' says how). A platform's own tool with "
     "preferredEngine='lite' needs no model."
@@ -26,7 +29,9 @@ AFTER: Mapping[str, str] = {
     "SITE_UNREACHABLE": "The site does not answer: wait a minute, then make the call again.",
     "DUPLICATE_CONTENT": "Do not send it again: it is published, or about to be. Another text goes through, or allowDuplicate=true.",
     "CONTENT_REJECTED": "Change the text as the message says, then make the call again.",
-    "AUTHENTICATION_FAILED": "The user must sign the account in again ('webhand account add', or the dashboard). Then make the call again.",
+    "AUTHENTICATION_FAILED": (
+        "The user must sign the account in again ('webhand account connect', or the dashboard). Then make the call again."
+    ),
     "ACCOUNT_SUSPENDED": "Stop: the user must sort this out on the site itself.",
     "UNAUTHORIZED": "The user must put a valid API key into this client's configuration.",
     "FORBIDDEN": "The user must use a key with that scope, or another connection.",
@@ -57,6 +62,8 @@ AFTER: Mapping[str, str] = {
     "INTERNAL_ERROR": "This is a defect of the server: tell the user, whose log has the details. Do not repeat the call at once.",
 }
 """By code: what mends it."""
+NEW_KEY = "Made again, it needs a new idempotency_key: this one keeps giving back what came of its first call."
+_MOST_NAMES = 20
 
 
 def after_error(code: str, retry_after: int | None = None, *, task_id: str | None = None) -> str:
@@ -72,7 +79,8 @@ def after_error(code: str, retry_after: int | None = None, *, task_id: str | Non
 def after_state(task: Task) -> str | None:
     """What to do about a task as it stands; None when there is nothing left to do. What a pause needs, its question says."""
     if task.error is not None:
-        return after_error(str(task.error.get("code")), task.error.get("retryAfter"))
+        hint = after_error(str(task.error.get("code")), task.error.get("retryAfter"))
+        return _NOT_EVEN_FULL if task.engine == "full" and "preferredEngine='full'" in hint else hint
     match task.state:
         case TaskState.PENDING | TaskState.PROCESSING:
             return f"{keep_asking(task)} Do not repeat the call."
@@ -103,7 +111,13 @@ def of_account(names: list[str], platform: str) -> str:
     """What to do when an account is missing or was not named."""
     if not names:
         return f"There is no account for {platform} yet: the user makes one with 'webhand account add {platform} NAME'."
-    return f"Set accountName to one of: {', '.join(names)}."
+    more = f" and {len(names) - _MOST_NAMES} more (account_list)" if len(names) > _MOST_NAMES else ""
+    return f"Set accountName to one of: {', '.join(names[:_MOST_NAMES])}{more}."
+
+
+def is_whole_at(task: Task) -> str:
+    """Where a result is that had to be cut."""
+    return f"The result is cut here; the resource task://{task.id} has all of it."
 
 
 def details_task(details: Mapping[str, Any]) -> str | None:

@@ -139,13 +139,13 @@ class People:
     def coded(self, key: str, told: str, about: str, question: str) -> Question:
         """A question that sends its reader to a page. `about`: the id of the task or sign-in; `question`: whose code opens it."""
         code = self._codes.of(question)
-        return Question(key, f"{told} Open the page and give it the code {code}.", self._links.question(about))
+        return Question(key, f"{told}\nOpen the page and give it the code {code}.", self._links.question(about))
 
     def _question(self, task: Task, key: str) -> Question:
         reason = task.pause_reason or ""
         told = task.pause_message or _ASKED.get(reason, "The task waits for a person.")
         if reason in _ANSWERED_HERE:
-            return Question(key, f"{told} Go on?", None)
+            return Question(key, f"{told}\nGo on?", None)
         if reason == "approval":  # a yes in somebody's name: a code says only who was asked
-            return Question(key, f"{told} Open the task's page to go on.", self._links.task_page(task))
+            return Question(key, f"{told}\nOpen the task's page to go on.", self._links.task_page(task))
         return self.coded(key, told, task.id, pause(task))

@@ -9,11 +9,13 @@ import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
+from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection, unix_connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.http11 import Response
 
-from server.mcp_facade.lines import parsed
+from server.mcp_facade.lines import Message, parsed
 
 _URI = "ws://localhost/mcp/pipe"
 _PATIENCE_S = 60.0
@@ -68,11 +70,17 @@ async def _try(
             )
             return await stack.enter_async_context(connecting)
     except InvalidStatus as error:
-        body = error.response.body or b""
-        message = parsed(body.decode(errors="replace")).get("error_description", f"HTTP {error.response.status_code}")
-        raise Refused(str(message)) from None
+        raise Refused(_told(error.response)) from None
     except (OSError, InvalidHandshake, EOFError):
         return None  # nobody there, or not any more
+
+
+def _told(response: Response) -> str:
+    """Why the server's door did not let us in."""
+    body = parsed((response.body or b"").decode(errors="replace"))
+    fault: Any = body.get("error")
+    told: Any = cast("Message", fault).get("message") if isinstance(fault, dict) else body.get("error_description")
+    return str(told or f"HTTP {response.status_code}")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,15 @@ import mcp_types as types
 from anyio import to_thread
 
 from server.links import Links
-from server.mcp_facade.next import after_error, after_state, details_task, keep_asking, never_begins
+from server.mcp_facade.next import (
+    NEW_KEY,
+    after_error,
+    after_state,
+    details_task,
+    is_whole_at,
+    keep_asking,
+    never_begins,
+)
 from server.mcp_facade.people import People
 from server.mcp_facade.tools import mcp_name
 from server.mcp_facade.visit import Visit
@@ -55,12 +63,15 @@ class Results:
             told["next"] = hint
         if task.state in _LINKED:
             told["live_url"] = self._links.live(task, control=visit.writes)
-        return capped(told)
+        if capped(told) is told:
+            return told
+        return capped({**told, "next": f"{is_whole_at(task)} {told.get('next', '')}".rstrip()})
 
     def next(self, task: Task, visit: Visit) -> str | None:
         """What to do about the task now."""
         if task.state is TaskState.PAUSED and task.pause_reason is not None:
-            return f"{task.pause_message or ''} {self._people.in_words(task, visit)} Then: {keep_asking(task)}".strip()
+            told = f"{task.pause_message}\n" if task.pause_message else ""  # which may end with what is to be published
+            return f"{told}{self._people.in_words(task, visit)} Then: {keep_asking(task)}"
         trouble = self._tasks.stuck(task)
         if trouble is not None:
             return never_begins(task, trouble)
@@ -72,10 +83,19 @@ class Results:
         return mcp_name(tool) if tool is not None else f"{task.platform}_{task.tool}"
 
     async def result(
-        self, task: Task, visit: Visit, *, screenshot: bool = False, error: bool = False, merged: bool = False
+        self,
+        task: Task,
+        visit: Visit,
+        *,
+        screenshot: bool = False,
+        error: bool = False,
+        merged: bool = False,
+        keyed: bool = False,
     ) -> types.CallToolResult:
-        """The task as a tool's result, with its newest screenshot if wanted."""
+        """The task as a tool's result, with its newest screenshot if wanted. `keyed`: the call has an idempotency key."""
         told = await self.told(task, visit)
+        if keyed and task.error is not None:
+            told["next"] = f"{told['next']} {NEW_KEY}"
         if merged:
             told["note"] = "The same call came before: this is its task."
         blocks: list[types.ContentBlock] = [text_block(words(told) if error else dumped(told))]
@@ -137,14 +157,14 @@ def words(told: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def sentence(text: str) -> str:
-    """The text with a full stop at its end."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
 def step_line(step: Step) -> str:
     """A step in one line: its goal and where."""
     return f"{step.next_goal} ({step.url})" if step.url else step.next_goal
+
+
+def sentence(text: str) -> str:
+    """The text with a full stop at its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def text_block(text: str) -> types.TextContent:
@@ -162,7 +182,7 @@ def capped(told: Json, largest: int = LARGEST) -> Json:
     limit = largest
     cut = told
     while len(dumped(cut).encode()) > largest and limit > _SHORTEST_CUT:
-        limit //= 2
+        limit = limit * 4 // 5
         cut = {**cast("Json", _cut(told, limit)), "truncated": True}
     return cut
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import anyio
 import anyio.abc
 import mcp_types as types
+import structlog
 from mcp.server.session import ServerSession
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
@@ -36,6 +37,7 @@ _MOST = 64
 """Addresses that one client may watch at once."""
 _STREAMS = 512
 _CONNECTION = "webhand.connection"
+_log = structlog.get_logger(__name__)
 
 
 class _Notice(BaseModel):
@@ -102,7 +104,10 @@ class Updates:
         self, key: tuple[str, str], scope: anyio.CancelScope, session: ServerSession, task: Task
     ) -> None:
         with scope:
-            await self._each_change(task, lambda _task: session.send_resource_updated(key[1]))
+            try:
+                await self._each_change(task, lambda _task: session.send_resource_updated(key[1]))
+            except Exception:  # noqa: BLE001  # logged with its traceback; one watcher's trouble must not end all sessions
+                _log.exception("mcp.subscription_broke", uri=key[1])
         if self._watching.get(key) is scope:
             del self._watching[key]
 

@@ -26,12 +26,15 @@ from tests.server.mcp.client import MODERN, Raw, connected, text_of, told
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 POST = "demo_createPost"
 ERAS = ("legacy", MODERN)
+PAGE = "https://app.example"
+"""The origin of pages that may call."""
 NUMBERS = count(1)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
-    running = serve(tmp_path_factory.mktemp("mcp"), "log", caps="false", mcp_wait="40", lite_slots="4")
+    given = {"caps": "false", "mcp_wait": "40", "lite_slots": "4", "cors_origins": f'["{PAGE}"]'}
+    running = serve(tmp_path_factory.mktemp("mcp"), "log", **given)
     yield running
     end(running)
 
@@ -135,6 +138,18 @@ class Person:
                 await asyncio.to_thread(behave, self._server)
                 task_id = asked.url.rpartition("/")[2]
                 await asyncio.to_thread(self._server.call, "POST", f"/api/tasks/{task_id}/resume")
+
+
+async def test_a_client_in_an_allowed_page_can_have_a_session(url: str, secret: str) -> None:
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+    headers = {"Origin": PAGE, "Authorization": f"Bearer {secret}", "Accept": "application/json, text/event-stream"}
+    async with httpx.AsyncClient(headers=headers) as page:
+        answer = await page.post(url, json=body)
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    shown = answer.headers["access-control-expose-headers"].lower().split(", ")
+    assert "mcp-session-id" in shown, "a page reads no other header"
+    assert answer.headers["mcp-session-id"]
 
 
 async def test_a_call_publishes_once_tells_each_step_and_is_read_back(

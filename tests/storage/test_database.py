@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -19,6 +20,7 @@ from sqlmodel import SQLModel
 
 from storage.database import Database, DatabaseUnavailable
 from storage.runs import RunStore
+from storage.sqlite import SqliteConnection
 from storage.tables import Task, Worker
 from storage.upgrades import migrations, upgrade
 
@@ -156,6 +158,51 @@ async def test_sqlites_writers_take_turns_and_hold_no_connection_while_they_wait
     await asyncio.gather(*waiting)
     assert went == [0, 1, 2, 3, 4]
     await database.close()
+
+
+async def test_a_transaction_costs_sqlite_one_hop_a_statement_and_one_for_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hops: list[Any] = []
+
+    async def counted(connection: SqliteConnection, step: Any) -> Any:
+        hops.append(step)
+        return await hop(connection, step)
+
+    hop: Any = vars(aiosqlite.Connection)["_execute"]
+    database = Database(f"sqlite:///{tmp_path / 'webhand.db'}")
+    await database.open()
+    assert await database.answers()
+    monkeypatch.setattr(SqliteConnection, "_execute", counted)
+    assert await database.answers()
+    assert len(hops) == 2
+    async with database.reading():
+        pass
+    assert len(hops) == 2
+    await database.close()
+
+
+async def test_a_writer_that_only_looks_at_first_keeps_other_processes_out(tmp_path: Path) -> None:
+    first, second = (Database(f"sqlite:///{tmp_path / 'webhand.db'}") for _ in range(2))
+    await first.open()
+    await second.open()
+    went: list[str] = []
+
+    async def write() -> None:
+        async with second.writing() as session:
+            await session.execute(text("DELETE FROM worker"))
+            went.append("second")
+
+    async with first.writing() as session:
+        await session.execute(text("SELECT 1"))
+        waiting = asyncio.create_task(write())
+        assert await second.answers()
+        await session.execute(text("DELETE FROM worker"))
+        went.append("first")
+    await waiting
+    assert went == ["first", "second"]
+    await first.close()
+    await second.close()
 
 
 class NoOutbox:

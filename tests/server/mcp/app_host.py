@@ -30,7 +30,8 @@ addEventListener("message", async ({source, data}) => {
   window.heard.push({method: data.method, params: data.params})
   if (data.id === undefined) return
   if (data.method === "ui/initialize") send({id: data.id, result: {protocolVersion: "2026-01-26", hostCapabilities: {},
-    hostInfo: {name: "test", version: "1"}, hostContext: {toolInfo: {tool: {name: "browser_run_task"}}}}})
+    hostInfo: {name: "test", version: "1"}, hostContext: {theme: "dark", styles: {variables: {"--color-text-primary": "rgb(1, 2, 3)"}},
+    toolInfo: {tool: {name: "browser_run_task"}}}}})
   else if (data.method === "tools/call") send({id: data.id, result: await window.callTool(data.params)})
   else send({id: data.id, result: {}})
 })

@@ -42,6 +42,15 @@ async def test_the_app_shows_the_task_while_its_call_still_waits(
             assert not await frame.is_visible("#stop")
 
 
+async def test_it_looks_as_its_host_does(browser: Browser, url: str, secret: str) -> None:
+    async with connected(url, secret) as client, shown(browser, client) as (page, frame):
+        await page.wait_for_function("heard.some(one => one.method === 'ui/notifications/initialized')")
+        assert await frame.evaluate("getComputedStyle(document.body).color") == "rgb(1, 2, 3)"
+        assert await frame.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+        await page.evaluate("tell('ui/notifications/host-context-changed', {theme: 'light'})")
+        await frame.wait_for_function("getComputedStyle(document.documentElement).colorScheme === 'light'")
+
+
 async def test_its_buttons_stop_the_task_and_open_the_live_view(browser: Browser, url: str, secret: str) -> None:
     async with connected(url, secret, headers={"X-MCP-Wait": "0"}) as client:
         made = await client.call_tool(RUN, {"task": "step hold"})

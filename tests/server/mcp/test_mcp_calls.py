@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from server.auth import Caller
-from server.mcp_facade.next import AFTER
+from server.mcp_facade.next import AFTER, NEW_KEY, of_account
 from server.mcp_facade.results import LARGEST, capped, dumped
 from storage.filters import TaskFilter
 from storage.states import OPEN, TaskState
@@ -141,6 +141,16 @@ async def test_an_idempotency_key_finds_its_task_even_after_its_end(house: House
     assert len(await owned(house, secret)) == 1
 
 
+async def test_a_failed_call_with_an_idempotency_key_says_that_another_try_needs_another(url: str, secret: str) -> None:
+    call = {"task": "fail:AGENT_FAILED", "idempotency_key": "k1"}
+    async with connected(url, secret) as client:
+        first, again = await client.call_tool(RUN, call), await client.call_tool(RUN, call)
+        fresh = await client.call_tool(RUN, {**call, "idempotency_key": "k2"})
+        unkeyed = await client.call_tool(RUN, {"task": call["task"]})
+    assert told(first)["task_id"] == told(again)["task_id"] != told(fresh)["task_id"]
+    assert [NEW_KEY in text_of(answer) for answer in (first, again, fresh, unkeyed)] == [True, True, True, False]
+
+
 async def test_a_client_that_goes_away_leaves_its_task_running(house: House, url: str, secret: str, era: str) -> None:
     with anyio.move_on_after(1):
         async with connected(url, secret, era) as client:
@@ -158,7 +168,9 @@ async def test_a_long_result_is_cut_and_says_so(url: str, secret: str) -> None:
         answer = await client.call_tool(RUN, {"task": "long"})
     assert told(answer)["truncated"] is True
     assert len(dumped(told(answer)).encode()) <= LARGEST
+    assert len(dumped(told(answer)).encode()) > LARGEST * 0.75, "no more is cut than must be"
     assert "more characters]" in told(answer)["result"]["output"]
+    assert f"task://{told(answer)['task_id']}" in told(answer)["next"]
 
 
 def test_whatever_is_long_in_a_result_is_cut_until_it_fits() -> None:
@@ -190,6 +202,10 @@ async def test_an_unknown_account_is_answered_with_the_ones_there_are(house: Hou
     assert told(wrong)["error"]["code"] == "ACCOUNT_NOT_FOUND"
     assert told(wrong)["next"] == "Set accountName to one of: first, second."
     assert "first, second" in text_of(missing)
+
+
+def test_of_many_accounts_some_are_named() -> None:
+    assert of_account([f"a{number}" for number in range(500)], "demo").endswith("a18, a19 and 480 more (account_list).")
 
 
 @pytest.mark.parametrize(

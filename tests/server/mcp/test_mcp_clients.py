@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def test_the_block_names_a_program_that_will_be_there_tomorrow(tmp_path: Path, f
     app.command()(mcp)
     printed = CliRunner().invoke(app, ["--print-config", "cursor"], env={"PATH": str(program.parent)})
     assert json.loads(printed.stdout)["mcpServers"]["webhand"]["command"] == command.format(folder=program.parent)
+
+
+def test_the_block_names_what_printed_it_where_no_path_leads_to_it(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(mcp)
+    printed = CliRunner().invoke(app, ["--print-config", "cursor"], env={"PATH": str(tmp_path)})
+    own = str(Path(sys.executable).with_name("webhand"))
+    assert json.loads(printed.stdout)["mcpServers"]["webhand"]["command"] == own
 
 
 def test_the_command_prints_a_block_and_names_the_clients_it_knows() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -107,6 +108,41 @@ async def test_a_task_is_paused_between_steps_and_goes_on(house: House, url: str
         late = await client.call_tool("task_pause", {"task_id": task_id})
     assert ended["result"]["output"] == "Done"
     assert told(late)["error"]["code"] == "CONFLICT"
+
+
+async def test_who_waits_hears_of_the_requested_pause_when_it_has_landed(
+    house: House, url: str, secret: str, era: str
+) -> None:
+    waits = asyncio.Event()
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        waits.set()
+
+    async with connected(url, secret, era, {"X-MCP-Wait": "0"}) as client:
+        task_id = await started(client, "hold step step tell:Done")
+        await state_of(client, task_id, "processing")
+        await client.call_tool("task_pause", {"task_id": task_id})
+        named = {"task_id": task_id, "wait_seconds": 50}
+        waiting = asyncio.create_task(client.call_tool("task_get", named, progress_callback=hear))
+        await waits.wait()
+        house.engine.released.set()
+        async with asyncio.timeout(20):
+            paused = await waiting
+        await client.call_tool("task_cancel", {"task_id": task_id})
+    assert told(paused)["status"] == "paused"
+    assert not paused.is_error
+
+
+async def test_what_cannot_be_done_to_a_task_is_answered_with_what_can(house: House, url: str) -> None:
+    supervised = await house.key(approval=True)
+    await house.account(supervised, "me")
+    async with connected(url, supervised, headers={"X-MCP-Wait": "0"}) as client:
+        waits = told(await client.call_tool("demo_createPost", {"accountName": "me", "text": "tell:Hello"}))
+        resumed = await client.call_tool("task_resume", {"task_id": waits["task_id"]})
+        await client.call_tool("task_cancel", {"task_id": waits["task_id"]})
+        late = await client.call_tool("task_pause", {"task_id": waits["task_id"]})
+    assert f"/tasks/{waits['task_id']}" in text_of(resumed)
+    assert "stopped on purpose" in text_of(late)
 
 
 async def test_another_owners_task_does_not_exist(house: House, url: str, secret: str) -> None:

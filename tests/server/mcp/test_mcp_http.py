@@ -7,6 +7,7 @@ import gc
 from typing import Any
 
 import httpx2
+import mcp_types as types
 import pytest
 from mcp.server.streamable_http import StreamableHTTPServerTransport
 
@@ -87,10 +88,26 @@ async def test_headers_that_make_no_sense_are_answered_in_words(url: str, secret
     for nonsense in ("long", "nan"):
         wait = await post(url, {**bearer(secret), "X-MCP-Wait": nonsense})
         assert wait.status_code == 400
-        assert "X-MCP-Wait" in wait.json()["error_description"]
+        assert "X-MCP-Wait" in wait.json()["error"]["message"]
     toolsets = await post(url, {**bearer(secret), "X-MCP-Toolsets": "nowhere"})
-    assert toolsets.status_code == 404
-    assert "demo" in toolsets.json()["error_description"]
+    assert toolsets.status_code == 400, "404 would mean that a session is gone"
+    assert "demo" in toolsets.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "teaches"),
+    [
+        ({"Host": "evil.example"}, "WEBHAND_ALLOWED_HOSTS"),
+        ({"Origin": "https://evil.example"}, "WEBHAND_CORS_ORIGINS"),
+        ({"X-MCP-Toolsets": "nowhere"}, "'nowhere' is not known"),
+    ],
+)
+async def test_who_is_turned_away_is_told_why_in_the_protocols_words(
+    url: str, secret: str, headers: dict[str, str], teaches: str
+) -> None:
+    answer = await post(url, {**bearer(secret), **headers})
+    told = types.JSONRPCError.model_validate(answer.json())  # clients show its message, and of any other body nothing
+    assert teaches in told.error.message
 
 
 async def test_a_body_that_is_too_large_is_refused(house: House, secret: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from collections.abc import AsyncGenerator
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from mcp.client import Client
 from mcp.shared.subscriptions import ResourceUpdated
 
+from storage.tables import Task
 from tests.server.mcp.client import MODERN, Raw, connected, told
 from tests.server.mcp.house import House, picture
 
@@ -129,6 +131,28 @@ async def test_a_session_that_unsubscribes_hears_no_more(house: House, url: str,
         house.engine.released.set()
         await client.call_tool("task_get", {"task_id": task_id, "wait_seconds": 10})
     assert not any(isinstance(message, types.ResourceUpdatedNotification) for message in heard)
+
+
+async def test_a_subscription_that_breaks_ends_nobody_elses_session(
+    house: House, url: str, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(task_id: str, seconds: float | None = None) -> AsyncGenerator[Task]:
+        reached.set()
+        raise OSError("the database went away")
+        yield
+
+    reached = asyncio.Event()
+    async with connected(url, secret, "legacy", {"X-MCP-Wait": "0"}) as client:
+        task_id = told(await client.call_tool(RUN, {"task": "hold step"}))["task_id"]
+        with monkeypatch.context() as patched:
+            patched.setattr(house.tasks, "follow", broken)
+            await client.subscribe_resource(f"task://{task_id}")  # pyright: ignore[reportDeprecated]  # as above
+            await reached.wait()
+        house.engine.released.set()
+        ended = await client.call_tool("task_get", {"task_id": task_id, "wait_seconds": 10})
+    assert told(ended)["status"] == "completed"
+    async with connected(url, secret, "legacy") as another:
+        assert (await another.list_tools()).tools
 
 
 async def test_nobody_subscribes_to_what_is_not_there(url: str, secret: str) -> None:
