@@ -13,7 +13,7 @@ export class Run {
     Object.assign(this, { list, shot, player, onchange });
     const [play, seek, live] = ['play', 'seek', 'live'].map(id => document.getElementById(id));
     Object.assign(this, { play, seek, live });
-    seek.oninput = () => { this.#pause(); this.#show(Number(seek.value)); };
+    seek.oninput = () => { this.#pause(); this.#play(Number(seek.value)); };
     play.onclick = () => this.#timer ? this.#pause() : this.#go();
     live.onclick = () => this.#hide();
   }
@@ -33,6 +33,8 @@ export class Run {
       this.#pause();
       const last = this.#steps.findLastIndex(step => step.screenshot);
       if (last >= 0) this.#show(last); else this.#hide();
+      this.list.scrollTop = 0;                                            // the result stands there
+      this.list.querySelector('#none').textContent = 'No steps were taken.';
     } else if (this.showing) this.#mark();
   }
 
@@ -68,6 +70,12 @@ export class Run {
     this.onchange();
   }
 
+  // As #show, and the list follows.
+  #play(index) {
+    this.#show(index);
+    this.list.querySelector('[aria-current=true]')?.scrollIntoView({ block: 'nearest' });
+  }
+
   #mark() {
     this.seek.max = this.#steps.length - 1;
     this.seek.value = this.#at;
@@ -85,8 +93,8 @@ export class Run {
   }
 
   #go() {
-    if (this.#at >= this.#steps.length - 1) this.#show(0);
-    this.#timer = setInterval(() => this.#at < this.#steps.length - 1 ? this.#show(this.#at + 1) : this.#pause(), PACE);
+    if (this.#at >= this.#steps.length - 1) this.#play(0);
+    this.#timer = setInterval(() => this.#at < this.#steps.length - 1 ? this.#play(this.#at + 1) : this.#pause(), PACE);
     this.#symbol('pause');
   }
 
