@@ -47,6 +47,7 @@ def set_up_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(is_news)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -57,6 +58,11 @@ def set_up_logging(settings: Settings) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether uvicorn says something new: a WebSocket that was refused with an HTTP answer it takes for one without an answer."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def hide(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
