@@ -11,7 +11,7 @@ from agent.engine import Reason, Window
 from agent.worker import Worker
 from server.links import Links
 from server.live.tasks import LiveStep, Snapshot
-from server.words import in_words, platform_name
+from server.words import in_words, outcome, platform_name
 from storage.artifacts import ArtifactStore
 from storage.database import Database
 from storage.ids import mint
@@ -146,7 +146,7 @@ class WatchedTasks:
                     number=step.sequence,
                     kind=step.kind,  # pyright: ignore[reportArgumentType]  # the same words, as text in the row
                     goal=step.next_goal,
-                    outcome=following.evaluation_previous_goal if following is not None else "",
+                    outcome=outcome(step, following),
                     url=step.url,
                     screenshot=shots.get(step.screenshot_id or ""),
                 )

@@ -1,8 +1,6 @@
 // The steps of the run, as a list and, one at a time, as pictures: while it runs and when it is over.
 
 const make = (tag, set = {}, ...children) => { const e = Object.assign(document.createElement(tag), set); e.append(...children); return e; };
-// What came of a step, where that says more than its goal.
-const outcome = step => step.outcome.replace(/^Success: /, '') === step.goal ? '' : step.outcome;
 const PACE = 1600;
 
 export class Run {
@@ -48,7 +46,7 @@ export class Run {
   #item(step, index) {
     const text = make('span', { textContent: step.goal || step.outcome });
     if (step.kind === 'person') text.append(make('small', { textContent: 'by a person' }));
-    else if (outcome(step) && step.goal) text.append(make('small', { textContent: outcome(step) }));
+    else if (step.outcome && step.goal) text.append(make('small', { textContent: step.outcome }));
     const button = make('button', { onclick: () => { this.#pause(); this.#show(index); } }, make('b', { textContent: step.number }), text);
     if (step.screenshot) button.append(make('img', { src: step.screenshot, loading: 'lazy', alt: '' }));
     return make('li', { className: step.kind }, button);
@@ -65,7 +63,7 @@ export class Run {
     if (source) image.src = source; else image.removeAttribute('src');
     this.shot.querySelector('figcaption').replaceChildren(
       step.goal || step.outcome,
-      make('small', { textContent: [step.kind === 'person' ? 'by a person' : step.goal && outcome(step), step.url].filter(Boolean).join(' · ') }));
+      make('small', { textContent: [step.kind === 'person' ? 'by a person' : step.goal && step.outcome, step.url].filter(Boolean).join(' · ') }));
     this.#mark();
     this.onchange();
   }
