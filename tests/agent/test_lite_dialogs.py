@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ async def test_dialogs_are_left_to_a_person_only_while_the_run_stands_still(
         dialogs = Dialogs(page.context)
         opened = asyncio.Queue[object]()
         page.on("dialog", opened.put_nowait)
-        person = await page.context.new_cdp_session(page)
+        person: Any = await page.context.new_cdp_session(page)  # Playwright's types for DevTools are open
         await person.send("Page.enable")
 
         async def ask() -> asyncio.Task[bool]:
