@@ -144,7 +144,13 @@ class House:
             self.webhook_store, self.sender, self.vault, self.dialects, private=settings.webhook_private
         )
         watched = WatchedTasks(
-            self.database, self.task_store, self.artifacts, self.links, self.run_folder / "tasks", self._worker
+            self.database,
+            self.task_store,
+            self.artifacts,
+            self.links,
+            self.catalog,
+            self.run_folder / "tasks",
+            self._worker,
         )
         looks = LiveSettings(
             frame_ancestors=framed_by(settings.frame_ancestors),

@@ -47,6 +47,7 @@ def set_up_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(is_news)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -63,6 +64,11 @@ def drop_colors(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
     """Drops uvicorn's second, coloured copy of its message."""
     event.pop("color_message", None)
     return event
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether uvicorn says something new: a WebSocket that was refused with an HTTP answer it takes for one without an answer."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def hide(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -7,12 +7,10 @@ they end with it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
@@ -23,6 +21,7 @@ from starlette.routing import Route
 from server.files import sent
 from server.rest.cloud.wire import output_of, wording
 from server.state import reach
+from server.words import outcome, readable
 from storage.states import TaskState
 from storage.tables import Step, Task
 from tools.errors import TaskNotFound
@@ -59,7 +58,7 @@ class Shown:
 
     number: int
     goal: str
-    evaluation: str
+    outcome: str
     address: str
     picture: str | None
 
@@ -82,7 +81,7 @@ async def page(request: Request) -> Response:
         ended=task.state.final,
         began=moment(task.created_at),
         took=took(task),
-        output=readable(output_of(task)),
+        output=readable(output) if (output := output_of(task)) is not None else None,
         error=(task.error or {}).get("message"),
         steps=shown(steps, request.path_params["token"]),
     )
@@ -118,11 +117,11 @@ def shown(steps: Sequence[Step], token: str) -> list[Shown]:
         Shown(
             number=step.sequence,
             goal=step.next_goal,
-            evaluation=step.evaluation_previous_goal,
+            outcome=outcome(step, following),
             address=address(step.url),
             picture=f"/share/{token}/{step.screenshot_id}" if step.screenshot_id else None,
         )
-        for step in steps
+        for step, following in zip(steps, [*steps[1:], None], strict=False)
     ]
 
 
@@ -133,15 +132,6 @@ def address(url: str) -> str:
     except ValueError:
         return ""
     return f"{parts.hostname}{parts.path}" if parts.scheme in {"http", "https"} and parts.hostname else ""
-
-
-def readable(output: str | None) -> str | None:
-    """A JSON result on several lines; any other text as it is."""
-    try:
-        value: Any = json.loads(output or "")
-    except (ValueError, RecursionError):
-        return output
-    return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict | list) else output
 
 
 def took(task: Task) -> str | None:

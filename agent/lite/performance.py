@@ -13,6 +13,7 @@ from playwright.async_api import Page
 
 from agent.engine import Assignment, Desk, Outcome
 from agent.lite.answers import Ear
+from agent.lite.dialogs import Dialogs
 from agent.lite.finder import Finder
 from agent.lite.inspector import Inspection, Inspector
 from agent.lite.proving import as_result, play_proof, prove
@@ -59,6 +60,7 @@ class Performance:
         self._watch = Watch(room.page, site, lookout, login=login, patience=patience, session=room.session)
         self._at = Finder(self._watch, origins, {}, room.gate)
         self._ear = Ear(room.context, origins)
+        self._dialogs = Dialogs(room.context)
         self._record = Record(desk, room.page, room.session)
 
     async def perform(self) -> Outcome:
@@ -85,7 +87,9 @@ class Performance:
         tool, site = self._assignment.tool, self._watch.site
         playbook = tool.playbook(self._assignment.parameters) if tool.playbook else ()
         inspector = Inspector(playbook, site, self._at)
-        stages = Stages(self._assignment, self._desk, self._record, self._at, self._ear, len(playbook), inspector)
+        stages = Stages(
+            self._assignment, self._desk, self._record, self._at, self._ear, self._dialogs, len(playbook), inspector
+        )
         stopped: Failure | None = None
         try:
             await stages.play(playbook)
@@ -106,7 +110,7 @@ class Performance:
         playbook = tool.playbook(parameters) if tool.playbook else ()
         proof = tool.proof(parameters).stages if tool.proof else ()
         total = len(playbook) + len(proof)
-        stages = Stages(self._assignment, self._desk, self._record, self._at, self._ear, total)
+        stages = Stages(self._assignment, self._desk, self._record, self._at, self._ear, self._dialogs, total)
         lost: Failure | None = None
         try:
             await stages.play(playbook)

@@ -11,6 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from agent.engine import Assignment, Desk, Reason, StepReport
 from agent.lite.answers import Ear, Refused
+from agent.lite.dialogs import Dialogs
 from agent.lite.finder import Finder, UnknownReading
 from agent.lite.login import Entrance
 from agent.lite.player import Player, Witness
@@ -41,6 +42,7 @@ class Stages:
     record: Record
     at: Finder
     ear: Ear
+    dialogs: Dialogs
     total: int
     witness: Witness | None = None
     _played: int = 0
@@ -91,7 +93,8 @@ class Stages:
         actions: list[Mapping[str, Any]] = []
         try:
             for move in stage.moves:
-                await self.desk.gate()
+                async with self.dialogs.left_open():
+                    await self.desk.gate()
                 if not isinstance(move, LOOKING):
                     await self.record.still()
                 actions.append(action(move, self.at))
@@ -172,7 +175,8 @@ class Stages:
         self.record.step(StepReport(f"Ask a person: {message}", self._evaluation, "", kind="person"))
         await self.record.still()
         await self.record.flush()
-        await self.desk.ask(reason, message)
+        async with self.dialogs.left_open():
+            await self.desk.ask(reason, message)
         waited = f"Success: a person took over for {time.monotonic() - began:.0f} seconds"
         self._evaluation = waited
 

@@ -16,10 +16,10 @@ from server.auth import Caller
 from server.dashboard.accounts import text
 from server.dashboard.page import shown
 from server.dashboard.sessions import Handler
-from server.dashboard.views import in_words, platform_name
 from server.errors import status_of
 from server.new_task import NewTask
 from server.state import reach
+from server.words import in_words, platform_name
 from tools.errors import Failure, InvalidParameters
 from tools.tool import AnyTool
 

@@ -20,8 +20,9 @@ GUARD: Mapping[str, str] = {
     ),
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
-    # Not no-referrer: browsers then send forms with 'Origin: null', and we could not tell that they are ours.
-    "Referrer-Policy": "same-origin",
+    # Never the path, which may hold a token. Not no-referrer: browsers then send forms with 'Origin: null', and we could
+    # not tell that they are ours.
+    "Referrer-Policy": "strict-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Robots-Tag": "noindex, nofollow",
     "Cache-Control": "no-store",

@@ -20,13 +20,13 @@ from server.dashboard.views import (
     StepView,
     allowed,
     parameter_facts,
-    platform_name,
     seconds,
     step_views,
     task_view,
     word_of,
 )
 from server.state import State, reach
+from server.words import platform_name
 from storage.filters import TaskFilter
 from storage.states import TaskState
 from storage.tables import Task

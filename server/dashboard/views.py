@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from server.auth import Caller
 from server.dashboard.door import path_of
 from server.links import Links
 from server.sign_in.attempt import SignIn
+from server.words import in_words, outcome, platform_name, readable
 from storage.states import TaskState
 from storage.tables import Account, Artifact, Step, Task
 from tools.catalog import Catalog
@@ -45,9 +45,6 @@ ASKED: Mapping[str, tuple[str, str]] = {
     "requested": ("Paused", "Resume it to let it go on."),
 }
 """Why a task waits: a title, and what a person can do about it."""
-
-
-_SPELLED = {"url": "URL", "id": "ID", "ai": "AI", "totp": "TOTP"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,15 +202,6 @@ def step_views(steps: Sequence[Step], shots: Mapping[str, Artifact], links: Link
     ]
 
 
-def outcome(step: Step, then: Step | None) -> str:
-    """What came of a step: what it says itself when it stopped, else what the next one found."""
-    stopped = next((str(said["stopped"]) for said in step.results if said.get("stopped")), None)
-    if stopped is not None:
-        return stopped
-    found = then.evaluation_previous_goal if then is not None else ""
-    return "" if found.removeprefix("Success: ") == step.next_goal else found
-
-
 def account_facts(account: Account, attempt: SignIn | None, catalog: Catalog) -> Mapping[str, Any]:
     """An account for its card; nothing secret."""
     words = {"active": "Connected", "error": "Needs attention", "pending": "Not connected yet"}
@@ -246,30 +234,6 @@ def fact(name: str, value: Any) -> Fact:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
     is_link = text.startswith(("https://", "http://")) and not any(char.isspace() for char in text)
     return Fact(in_words(name), text, text if is_link else None)
-
-
-def platform_name(platform: str, catalog: Catalog) -> str:
-    """The platform as people call it."""
-    site = catalog.sites.get(platform)
-    return site.name if site is not None else platform
-
-
-def in_words(name: str) -> str:
-    """`createPost`, `reTweet` and `start_url` as people write them."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ").lower().split()
-    if words[:1] == ["re"]:
-        words = ["".join(words[:2]), *words[2:]]
-    spelled = [_SPELLED.get(word, word) for word in words]
-    return " ".join([spelled[0][:1].upper() + spelled[0][1:], *spelled[1:]]) if spelled else name
-
-
-def readable(output: Any) -> str:
-    """A JSON result on several lines; any other text as it is."""
-    try:
-        value: Any = json.loads(str(output))
-    except (ValueError, RecursionError):
-        return str(output)
-    return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict | list) else str(output)
 
 
 def took(task: Task, now: datetime) -> str:

@@ -11,12 +11,14 @@ from agent.engine import Reason, Window
 from agent.worker import Worker
 from server.links import Links
 from server.live.tasks import LiveStep, Snapshot
+from server.words import in_words, outcome, platform_name
 from storage.artifacts import ArtifactStore
 from storage.database import Database
 from storage.ids import mint
 from storage.states import TaskState
 from storage.tables import Step, Task
 from storage.tasks import TaskStore
+from tools.catalog import Catalog
 from tools.errors import Conflict
 
 _LOOK_AGAIN_S = 2.0
@@ -32,6 +34,7 @@ class WatchedTasks:
         tasks: TaskStore,
         artifacts: ArtifactStore,
         links: Links,
+        catalog: Catalog,
         folder: Path,
         worker: Callable[[], Worker | None],
     ) -> None:
@@ -39,6 +42,7 @@ class WatchedTasks:
         self._tasks = tasks
         self._artifacts = artifacts
         self._links = links
+        self._catalog = catalog
         self._folder = folder
         self._worker = worker
 
@@ -130,7 +134,7 @@ class WatchedTasks:
         shots = {shot.id: self._links.file(shot) for shot in await self._artifacts.of(task.id, "screenshot")}
         ended = task.error["message"] if task.error is not None else (task.result or {}).get("output", "")
         return Snapshot(
-            title=f"{task.platform} {task.tool}",
+            title=f"{in_words(task.tool)} · {platform_name(task.platform, self._catalog)}",
             state=task.state,
             word=task.progress_word,
             percentage=task.progress_percentage,
@@ -142,7 +146,7 @@ class WatchedTasks:
                     number=step.sequence,
                     kind=step.kind,  # pyright: ignore[reportArgumentType]  # the same words, as text in the row
                     goal=step.next_goal,
-                    outcome=following.evaluation_previous_goal if following is not None else "",
+                    outcome=outcome(step, following),
                     url=step.url,
                     screenshot=shots.get(step.screenshot_id or ""),
                 )

@@ -21,6 +21,8 @@ from agent.lite.engine import LiteEngine
 from agent.lite.watch import Patience
 from agent.origins import Origins
 from agent.ownership import RECORD
+from agent.prompts import PromptAnswer, Prompts
+from agent.screencast import Screen
 from server.practice.faults import Faults
 from server.practice.site import serve_demo_site
 from server.practice.state import DemoSite
@@ -397,6 +399,34 @@ async def test_a_person_solves_a_challenge_and_the_run_goes_on(practice: Practic
     shown = next(step for step in desk.steps if step.kind == "person")
     assert shown.url.partition("?")[0] == f"{practice.origin}/challenge"
     assert shown.screenshot
+
+
+async def test_a_dialog_waits_for_the_person_for_whom_the_run_stands_still(practice: Practice, desk: Notebook) -> None:
+    fault(practice, challenge="pages")
+    answers: list[bool] = []
+
+    async def person() -> None:
+        window = desk.windows[-1]
+        assert window
+        screen = Screen(window)
+        async with screen.watched():
+            await screen.next(-1)
+            assert screen.tab
+            prompts = Prompts(screen, lambda: None)
+            await prompts.begin()
+            question = {"expression": "confirm('Is it you?')", "returnByValue": True}
+            asking = await screen.cdp.post("Runtime.evaluate", question, screen.tab.session)
+            await eventually(lambda: bool(prompts.pending))
+            await prompts.answer(prompts.pending[0].id, PromptAnswer(accept=True))
+            answers.append((await asking)["result"]["value"])
+            await prompts.end()
+        await screen.close()
+        for session in practice.site.sessions.values():
+            session.solved = True
+
+    desk.on_ask = person
+    await practice.do("createPost", desk, login=practice.login(), text="It is me")
+    assert answers == [True], "nobody else answered"
 
 
 async def test_a_challenge_at_the_act_itself_is_solved_and_the_act_repeated_once(

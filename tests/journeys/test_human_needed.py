@@ -246,6 +246,8 @@ def test_an_approval_is_asked_for_and_told_of(server: Running, receiver: Receive
     assert asked_over_mcp(server, task_id)["status"] == "input_required"
     page.goto(task["liveUrl"])
     expect(page.locator("#needed")).to_contain_text("Approval is needed")
+    expect(page.locator("#veil")).to_contain_text("before this is approved")
+    expect(page.locator("#address")).to_have_text("Create post · Practice site")
     expect(page.get_by_role("button", name="Continue")).to_be_hidden()
     server.call("POST", f"/api/tasks/{task_id}/approve")
     assert server.until(task_id, "completed", "failed")["state"] == "completed"

@@ -15,9 +15,10 @@ from websockets.typing import Origin, Subprotocol
 
 from server.live.door import safe_name
 from server.live.tasks import LiveSettings
+from server.logs import is_news
 from server.signing import hide_tokens
 from storage.states import TaskState
-from tests.server.live_stage import TASK, Stage, staged
+from tests.server.live_stage import TASK, Stage, eventually, staged
 from tests.web import caller
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +169,15 @@ async def test_the_state_is_told_once_too(stage: Stage) -> None:
 async def test_rfb_is_refused_after_the_end(stage: Stage) -> None:
     stage.tasks.turn(TaskState.COMPLETED)
     assert await refused(stage.socket_url("ws")) == 410
+
+
+async def test_a_socket_that_is_refused_is_no_error_of_the_server(stage: Stage, lines: Lines) -> None:
+    heard: list[logging.LogRecord] = []
+    lines.addFilter(lambda record: heard.append(record) or is_news(record))
+    stage.tasks.turn(TaskState.COMPLETED)
+    assert await refused(stage.socket_url("ws")) == 410
+    await eventually(lambda: [record for record in heard if record.levelno >= logging.ERROR])
+    assert "ASGI" not in "\n".join(lines.lines)
 
 
 async def test_the_log_can_be_kept_free_of_tokens(stage: Stage, lines: Lines) -> None:

@@ -21,7 +21,7 @@ const PAUSES = ['take_over', 'requested'];      // by somebody who knows what th
 const ENDS = { completed: ['Finished', 'done'], failed: ['Failed', 'bad'], timeout: ['Timed out', 'bad'], cancelled: ['Stopped', 'bad'] };
 
 let news = null, socket = null, delay = 250, sure = false;
-const picture = new Picture(by('screen'), by('keys'), socketUrl('ws'), { onchange: veil, onrefused: hint });
+const picture = new Picture(by('screen'), by('keys'), socketUrl('ws'), { onchange: veil, onrefused: hint, onleave: () => by('give').focus() });
 const question = new Question(by('question'), { say, upload });
 const run = new Run(by('steps'), by('shot'), by('player'), { onchange: veil });
 
@@ -148,7 +148,7 @@ function tabs(browser, mine) {
     if (mine) {
       const shut = document.createElement('button');
       shut.ariaLabel = 'Close tab';
-      shut.innerHTML = '<svg><use href="#i-close"/></svg>';
+      shut.innerHTML = '<svg aria-hidden="true"><use href="#i-close"/></svg>';
       shut.onclick = () => say('close_tab', { id: tab.id });
       item.append(shut);
     }
@@ -161,7 +161,7 @@ function notice(control) {
   clearInterval(countdown);
   let left = control.seconds_left;
   const show = () => {
-    const text = left != null ? `Are you still there? The agent goes on in ${left} s unless you move the mouse.` : control.notice;
+    const text = left != null ? `Are you still there? The agent goes on in ${left} s unless you do something.` : control.notice;
     by('notice').textContent = text;
     by('notice').hidden = !text;
   };
@@ -185,6 +185,7 @@ function veil(why) {
     if (news.task.ended) text = run.empty ? 'Nothing was done in this run.' : 'No pictures were kept of this run.';
     else if (picture.missing) text = 'The VNC client is not installed on this server.';
     else if (news.task.state === 'pending') [text, busy] = ['The task waits for its turn.', true];
+    else if (news.task.reason === 'approval') text = 'Nothing is done before this is approved, on the task’s page or with an API key.';
     else if (!news.browser) [text, busy] = ['Waiting for the browser…', true];
     else if (news.browser.crashed) text = 'The page has crashed. Reload it, or let the agent go on.';
     else if (!picture.connected) [text, busy] = ['Connecting to the browser…', true];

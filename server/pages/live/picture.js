@@ -6,7 +6,6 @@
 const FILL = '···';                     // so that a phone's keyboard has something to delete
 const keysymOf = char => { const cp = char.codePointAt(0); return cp < 0x100 ? cp : 0x01000000 + cp; };
 const CONTROL = 0xffe3, SHIFT = 0xffe1, BACKSPACE = 0xff08, ENTER = 0xff0d;
-const ENDED = 4410, EXPIRED = 4401;
 const onMac = /Mac|iP(hone|ad)/.test(navigator.platform);
 
 export class Picture {
@@ -14,8 +13,8 @@ export class Picture {
   missing = false;
   #rfb = null; #keyboard = null; #RFB = null; #wanted = false; #controlled = false; #delay = 250; #timer = 0; #dead = false;
 
-  constructor(host, keys, url, { onchange, onrefused }) {
-    Object.assign(this, { host, keys, url, onchange, onrefused });
+  constructor(host, keys, url, { onchange, onrefused, onleave }) {
+    Object.assign(this, { host, keys, url, onchange, onrefused, onleave });
     this.#listen();
     host.addEventListener('pointerdown', () => this.#controlled ? this.#focusByPointer() : onrefused(), true);
   }
@@ -29,6 +28,7 @@ export class Picture {
   set controlled(on) {
     if (on === this.#controlled) return;
     this.#controlled = on;
+    this.keys.tabIndex = on ? 0 : -1;
     if (this.#rfb) this.#rfb.viewOnly = !on;
     if (on) this.#focusByPointer(); else this.keys.blur();
   }
@@ -60,14 +60,18 @@ export class Picture {
     if (!this.#wanted || this.#rfb) return;
     const rfb = this.#rfb = new this.#RFB(this.host, this.url, { wsProtocols: ['binary'] });
     Object.assign(rfb, { scaleViewport: true, viewOnly: !this.#controlled, focusOnClick: false, background: 'transparent' });
-    let close = 0;
-    rfb.addEventListener('connect', () => { this.connected = true; this.#delay = 250; this.onchange(); });
+    rfb.addEventListener('connect', () => {
+      Object.assign(this.host.querySelector('canvas'), { role: 'img', ariaLabel: 'The page' });
+      this.connected = true;
+      this.#delay = 250;
+      this.onchange();
+    });
     rfb.addEventListener('clipboard', event => navigator.clipboard?.writeText(event.detail.text).catch(() => {}));
     rfb.addEventListener('disconnect', () => {
       if (this.#rfb === rfb) this.#rfb = null;
       this.connected = false;
       this.onchange();
-      if (this.#wanted && !this.#dead && close !== ENDED && close !== EXPIRED) {
+      if (this.#wanted && !this.#dead) {
         this.#timer = setTimeout(() => this.#connect(), this.#delay);
         this.#delay = Math.min(this.#delay * 2, 4000);
       }
@@ -95,6 +99,11 @@ export class Picture {
   }
 
   #key(event) {
+    if (event.key === 'F6') {                                             // Tab goes to the page: without this nobody leaves it by keyboard
+      event.stopImmediatePropagation();
+      event.preventDefault();
+      return event.type === 'keydown' && this.onleave();
+    }
     const composing = event.isComposing || ['Process', 'Dead', 'Unidentified'].includes(event.key) || event.keyCode === 229;
     const command = (event.ctrlKey || event.metaKey) && !event.altKey;
     if (composing) return event.stopImmediatePropagation();               // the field composes

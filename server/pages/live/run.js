@@ -1,8 +1,6 @@
 // The steps of the run, as a list and, one at a time, as pictures: while it runs and when it is over.
 
 const make = (tag, set = {}, ...children) => { const e = Object.assign(document.createElement(tag), set); e.append(...children); return e; };
-// What came of a step, where that says more than its goal.
-const outcome = step => step.outcome.replace(/^Success: /, '') === step.goal ? '' : step.outcome;
 const PACE = 1600;
 
 export class Run {
@@ -13,7 +11,7 @@ export class Run {
     Object.assign(this, { list, shot, player, onchange });
     const [play, seek, live] = ['play', 'seek', 'live'].map(id => document.getElementById(id));
     Object.assign(this, { play, seek, live });
-    seek.oninput = () => { this.#pause(); this.#show(Number(seek.value)); };
+    seek.oninput = () => { this.#pause(); this.#play(Number(seek.value)); };
     play.onclick = () => this.#timer ? this.#pause() : this.#go();
     live.onclick = () => this.#hide();
   }
@@ -33,6 +31,8 @@ export class Run {
       this.#pause();
       const last = this.#steps.findLastIndex(step => step.screenshot);
       if (last >= 0) this.#show(last); else this.#hide();
+      this.list.scrollTop = 0;                                            // the result stands there
+      this.list.querySelector('#none').textContent = 'No steps were taken.';
     } else if (this.showing) this.#mark();
   }
 
@@ -46,7 +46,7 @@ export class Run {
   #item(step, index) {
     const text = make('span', { textContent: step.goal || step.outcome });
     if (step.kind === 'person') text.append(make('small', { textContent: 'by a person' }));
-    else if (outcome(step) && step.goal) text.append(make('small', { textContent: outcome(step) }));
+    else if (step.outcome && step.goal) text.append(make('small', { textContent: step.outcome }));
     const button = make('button', { onclick: () => { this.#pause(); this.#show(index); } }, make('b', { textContent: step.number }), text);
     if (step.screenshot) button.append(make('img', { src: step.screenshot, loading: 'lazy', alt: '' }));
     return make('li', { className: step.kind }, button);
@@ -63,9 +63,15 @@ export class Run {
     if (source) image.src = source; else image.removeAttribute('src');
     this.shot.querySelector('figcaption').replaceChildren(
       step.goal || step.outcome,
-      make('small', { textContent: [step.kind === 'person' ? 'by a person' : step.goal && outcome(step), step.url].filter(Boolean).join(' · ') }));
+      make('small', { textContent: [step.kind === 'person' ? 'by a person' : step.goal && step.outcome, step.url].filter(Boolean).join(' · ') }));
     this.#mark();
     this.onchange();
+  }
+
+  // As #show, and the list follows.
+  #play(index) {
+    this.#show(index);
+    this.list.querySelector('[aria-current=true]')?.scrollIntoView({ block: 'nearest' });
   }
 
   #mark() {
@@ -85,8 +91,8 @@ export class Run {
   }
 
   #go() {
-    if (this.#at >= this.#steps.length - 1) this.#show(0);
-    this.#timer = setInterval(() => this.#at < this.#steps.length - 1 ? this.#show(this.#at + 1) : this.#pause(), PACE);
+    if (this.#at >= this.#steps.length - 1) this.#play(0);
+    this.#timer = setInterval(() => this.#at < this.#steps.length - 1 ? this.#play(this.#at + 1) : this.#pause(), PACE);
     this.#symbol('pause');
   }
 

@@ -11,6 +11,8 @@ from playwright.async_api import Browser, async_playwright
 
 from agent.chromium import find_chromium
 from agent.engine import Assignment, Desk, NewFile, Outcome
+from server.share import shown
+from storage.tables import Step
 from tests.person import FLAGS
 from tests.server.cloud.stage import Stage, begun, picture, ran, step
 from tools.errors import AgentFailed
@@ -167,3 +169,15 @@ async def test_a_task_is_not_shared_by_its_id(client: httpx.AsyncClient, anyone:
     task_id = await begun(client, enable_public_share=True)
     assert (await anyone.get(f"/share/{task_id}")).status_code == 404
     assert (await anyone.get("/share/null")).status_code == 404
+
+
+def test_what_came_of_a_step_stands_with_that_step() -> None:
+    said = [("Open the page", "Nothing was done before."), ("Press Go", "The page is open.")]
+    steps = [
+        Step(id=goal, task_id="task_1", sequence=number, kind="agent", next_goal=goal, evaluation_previous_goal=found)
+        for number, (goal, found) in enumerate(said, 1)
+    ]
+    assert [(step.goal, step.outcome) for step in shown(steps, "token")] == [
+        ("Open the page", "The page is open."),
+        ("Press Go", ""),
+    ]

@@ -14,9 +14,10 @@ from server.advice import ADVICE
 from server.auth import Caller
 from server.dashboard.create import fields_of
 from server.dashboard.sessions import COOKIE, local
-from server.dashboard.views import in_words, look_of, word_of
+from server.dashboard.views import look_of, word_of
 from server.house import House, framed_by
 from server.new_task import NewTask
+from server.words import in_words
 from storage.states import TaskState
 from storage.tables import Task
 from tests.server.webhooks.house import a_task
@@ -142,6 +143,9 @@ async def test_pages_allow_no_script_of_their_own_and_nothing_from_elsewhere(hou
             assert "frame-ancestors 'none'" in policy
             assert "unsafe" not in policy
             assert seen.headers["cache-control"] == "no-store"
+            assert seen.headers["referrer-policy"] == "strict-origin", (
+                "the path stays here, forms still say where they are from"
+            )
 
 
 async def test_what_a_task_says_is_text_and_never_markup(house: House, caller: Caller, secret: str) -> None:

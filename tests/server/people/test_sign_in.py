@@ -121,6 +121,8 @@ async def test_a_person_signs_in_and_the_account_is_connected_as_them(
     caller = await house.verifier.verify(str(api.headers["authorization"]).removeprefix("Bearer "))
     account = await house.accounts.get(caller, answer["id"])
 
+    referers: list[str] = []
+    page.on("request", lambda request: referers.append(request.headers.get("referer", "")))
     attempt = await open_browser(page, house, account, answer["signInUrl"])
     stranger = await browser.new_page()
     await stranger.goto(answer["signInUrl"])
@@ -128,6 +130,8 @@ async def test_a_person_signs_in_and_the_account_is_connected_as_them(
     await log_in(page, attempt, "alice")
     await expect(page.get_by_role("heading", name="You are connected as alice.")).to_be_visible(timeout=PATIENCE_MS)
     await stranger.close()
+    assert any(referers)
+    assert not any("/sign-in/" in referer for referer in referers), "the token is in no Referer"
 
     told = (await api.get(f"/accounts/{answer['id']}")).json()["data"]
     assert (told["status"], told["identity"], told["authMethod"]) == ("active", "alice", "oauth")

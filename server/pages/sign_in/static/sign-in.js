@@ -10,7 +10,7 @@ const socketUrl = what => `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//$
 
 let socket = null, delay = 250, mine = false, news = null;
 const say = (what, more = {}) => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify({ do: what, ...more }));
-const picture = new Picture(by('screen'), by('keys'), socketUrl('ws'), { onchange: veil, onrefused: () => say('take') });
+const picture = new Picture(by('screen'), by('keys'), socketUrl('ws'), { onchange: veil, onrefused: () => say('take'), onleave: () => by('done').focus() });
 const question = new Question(by('question'), { say, upload: async () => { throw new Error('A sign-in takes no files.'); } });
 
 function listen() {
@@ -53,7 +53,7 @@ function tabs(known) {
     item.className = tab.shown ? 'shown' : '';
     const show = Object.assign(document.createElement('button'), { textContent: tab.title || 'New tab', role: 'tab', ariaSelected: String(tab.shown), onclick: () => say('show_tab', { id: tab.id }) });
     const shut = Object.assign(document.createElement('button'), { ariaLabel: 'Close tab', onclick: () => say('close_tab', { id: tab.id }) });
-    shut.innerHTML = '<svg><use href="#i-close"/></svg>';
+    shut.innerHTML = '<svg aria-hidden="true"><use href="#i-close"/></svg>';
     item.append(show, shut);
     return item;
   }));
