@@ -137,8 +137,9 @@ class Watch:
                     raise
 
         with suppress(Gone, Refused):
+            stopped = False
             for _ in range(STOPS):
-                await stop_endless_script(call)
+                stopped = await stop_endless_script(call, suspicious=stopped) or stopped
                 if session not in {**self.pages, **self.frames}:
                     return
                 _log.warning("full.script_stopped", hosts=sorted(self.hosts))
@@ -237,7 +238,9 @@ class Watch:
             try:
                 await self.cdp.call("Browser.getVersion", seconds=FROZEN_SECONDS)
             except TimeoutError:
-                raise BrowserFailed(f"The browser froze: it did not answer for {FROZEN_SECONDS:.0f} seconds") from None
+                raise BrowserFailed(
+                    f"The browser froze: it did not answer for {FROZEN_SECONDS:.0f} seconds; try again"
+                ) from None
             except (Gone, Refused):
                 raise BrowserFailed("The browser died: try again; 'webhand doctor' checks the browser") from None
             await asyncio.sleep(PING_SECONDS)
