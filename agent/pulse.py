@@ -13,23 +13,20 @@ from typing import Any
 EVERY_SECONDS = 3.0
 PATIENCE_SECONDS = 15.0
 """As long as Chromium itself waits before it would ask a person whether a page shall be ended."""
-SUSPICIOUS_SECONDS = 5.0
-"""The patience with a page that has already had a script without end: one that begins again and again costs the task less."""
 STOP_SECONDS = 5.0
 
 Call = Callable[[str, dict[str, Any]], Awaitable[object]]
 """Sends a DevTools command to the page and waits for the answer, however long it takes."""
 
 
-async def stop_endless_script(call: Call, *, suspicious: bool = False) -> bool:
-    """Returns when the page did not answer for too long: whether a script was stopped. Else it is busy without one: laying out, drawn.
+async def stop_endless_script(call: Call) -> None:
+    """Returns when a script that kept the page from answering for too long was stopped, or would not be stopped.
 
     Raises what `call` raises: a page between two documents may refuse a question, and is alive.
     """
-    patience = min(PATIENCE_SECONDS, SUSPICIOUS_SECONDS) if suspicious else PATIENCE_SECONDS
-    while await answers(call, "Runtime.evaluate", {"expression": "0"}, patience):  # noqa: ASYNC110  # it happens in the page
+    while await answers(call, "Runtime.evaluate", {"expression": "0"}, PATIENCE_SECONDS):  # noqa: ASYNC110  # it happens in the page
         await asyncio.sleep(EVERY_SECONDS)
-    return await answers(call, "Runtime.terminateExecution", {}, STOP_SECONDS)
+    await answers(call, "Runtime.terminateExecution", {}, STOP_SECONDS)
 
 
 async def answers(call: Call, method: str, parameters: dict[str, Any], seconds: float) -> bool:

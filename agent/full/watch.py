@@ -137,9 +137,8 @@ class Watch:
                     raise
 
         with suppress(Gone, Refused):
-            stopped = False
             for _ in range(STOPS):
-                stopped = await stop_endless_script(call, suspicious=stopped) or stopped
+                await stop_endless_script(call)
                 if session not in {**self.pages, **self.frames}:
                     return
                 _log.warning("full.script_stopped", hosts=sorted(self.hosts))
