@@ -163,11 +163,19 @@ def demo(scene: Scene) -> Turn:
     if scene.find("input", type="password"):
         return log_in(scene, username="account_username", password="account_password")  # noqa: S106  # a secret's name
     tool = between(scene.task, "Tool: demo.", "\n").strip()
-    asked: dict[str, str] = json.loads(between(scene.task, "exactly as they must be used:", "\0") or "{}")
+    if "This is a dry run" in scene.last:
+        return finish("Everything is filled in and ready to be sent.")
+    asked = parameters_of(scene.task)
     act = {"createPost": create_post, "likePost": like_post, "deletePost": delete_post}.get(tool)
     if act is None:
         raise LookupError(f"it knows no tool named '{tool}'")
     return act(scene, asked)
+
+
+def parameters_of(task: str) -> dict[str, str]:
+    """The parameters that a platform's task gives; more may be said after them."""
+    given = between(task, "exactly as they must be used:", "\0").lstrip()
+    return json.JSONDecoder().raw_decode(given or "{}")[0]
 
 
 def log_in(scene: Scene, **fields: str) -> Turn:

@@ -126,6 +126,11 @@ class Settings(BaseSettings):
     full_memory: int = Field(
         3072, ge=256, description="Megabytes that a full task's browser and runner may use before the task is ended."
     )
+    full_disk: int = Field(
+        4096,
+        ge=64,
+        description="Megabytes that a full task's browser may write to disk, downloads and profile together, before the task is ended.",
+    )
     fallback: bool = Field(
         default=True,
         description="Whether the full engine takes over when a lite playbook fails before anything was published (needs a model).",

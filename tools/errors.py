@@ -251,7 +251,7 @@ class BlockedByWall(Failure):
 
 
 class AgentFailed(Failure):
-    """The agent says that it did not succeed."""
+    """The agent says that it did not succeed: look at its steps, then say the task more plainly."""
 
     code = "AGENT_FAILED"
 
@@ -263,7 +263,7 @@ class AgentGaveUp(AgentFailed):
 
 
 class ModelError(Failure):
-    """The language model did not give a usable answer."""
+    """The language model did not give a usable answer: try again, or use another model."""
 
     code = "MODEL_ERROR"
 
@@ -287,19 +287,19 @@ class ModelRateLimited(ModelError):
 
 
 class ModelContext(ModelError):
-    """The page was too large for the language model's context: use a model with a larger one."""
+    """The page was too large for the language model's context: use a model with a larger one, or make the task smaller."""
 
     code = "MODEL_CONTEXT_EXCEEDED"
 
 
 class ModelTruncated(ModelError):
-    """The language model's answer was cut off: raise its output limit."""
+    """The language model's answer was cut off: raise its output limit, or make the task smaller."""
 
     code = "MODEL_OUTPUT_TRUNCATED"
 
 
 class ModelRefused(ModelError):
-    """The language model refused the task."""
+    """The language model refused the task: say it differently, or use another model."""
 
     code = "MODEL_REFUSED"
 

@@ -138,6 +138,7 @@ class GuardedTools(Tools[None]):
         try:
             self.guard.check(name, parameters)
             place = Place(await browser_session.get_current_page_url())
+            self.guard.check_words(name, parameters, place)
             if self.guard.publishes(name, parameters, place):
                 await self.channel.ask("arm", tab=browser_session.agent_focus_target_id or "")
             if name == "input" and PLACEHOLDER.search(parameters["text"]):

@@ -166,6 +166,13 @@ class Brief:
         return told + (prompt("dry_run").substitute() if assignment.options.dry_run else "")
 
     @property
+    def told(self) -> str:
+        """Everything that the task says, its parameters as they are."""
+        assignment = self.assignment
+        given = assignment.parameters.model_dump(mode="json", exclude_none=True).values()
+        return "\n".join([assignment.tool.goal(assignment.parameters), *map(str, given)])
+
+    @property
     def instructions(self) -> str:
         """The rules that stand above every page."""
         return prompt("instructions").substitute()
@@ -183,6 +190,7 @@ class Brief:
         return Arming(
             after_typing=tool.content is not None,
             login_urls=(login,) if login else (),
+            told=self.told if site is not None and tool.content is not None else "",
             dry_run=self.assignment.options.dry_run,
         )
 

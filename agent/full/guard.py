@@ -3,6 +3,7 @@
 - It navigates to http and https only.
 - A secret is typed into pages of its own hosts only, into the very frame that holds the field, and a password only into a password
   field. Everywhere else its placeholder is refused, not typed.
+- On a platform it types what the task says and nothing else, so that no page can put other words into somebody's mouth.
 - Before an act that may publish, the supervisor has it recorded. That is every click, key press, choice, upload and typed line
   break: for a tool with content from the moment something was typed outside of the login pages, for one without (a like) from
   the start. In a dry run these acts are refused.
@@ -23,6 +24,11 @@ from agent.full.wire import Arming, Grant
 
 PLACEHOLDER = re.compile(r"<secret>(.*?)</secret>")
 ACTS = {"click", "send_keys", "select_dropdown", "upload_file"}
+KEYS = re.compile(
+    r"(?:(?:Control|Ctrl|ControlOrMeta|Meta|Cmd|Alt|Shift)\+)*"
+    r"(?:Enter|Tab|Escape|Esc|Backspace|Delete|Insert|Space|Home|End|Page(?:Up|Down)|Arrow(?:Up|Down|Left|Right)|F\d\d?|\S)"
+)
+"""What is pressed rather than typed."""
 SPEECH = {"done", "ask_person"}
 """What is said, not done: placeholders may stand in it, they are never replaced."""
 
@@ -76,6 +82,15 @@ class Guard:
             raise RefusedAct(f"The secret '{name}' can only be typed into a {kind}, so it was not typed.")
         return pyotp.TOTP(grant.value.replace(" ", "")).now() if grant.totp else grant.value
 
+    def check_words(self, action: str, parameters: Mapping[str, Any], place: Place) -> None:
+        """Raises RefusedAct for words that the task does not say."""
+        if self.arming is None or not self.arming.told or place.url.startswith(self.arming.login_urls):
+            return
+        words = typed_by(action, parameters)
+        if folded(PLACEHOLDER.sub("", words)) not in folded(self.arming.told):
+            self.typed = True  # it wanted to: from here on its acts count
+            raise RefusedAct("Only the texts that the task gives can be typed here, letter by letter.")
+
     def publishes(self, action: str, parameters: Mapping[str, Any], place: Place) -> bool:
         """Whether the action may be the publishing one. Raises RefusedAct when it may, in a dry run."""
         if self.arming is None or place.url.startswith(self.arming.login_urls):
@@ -87,6 +102,19 @@ class Guard:
         if act and counts and self.arming.dry_run:
             raise RefusedAct("This is a dry run: nothing may be sent. Finish now with the done action.")
         return act and counts
+
+
+def typed_by(action: str, parameters: Mapping[str, Any]) -> str:
+    """The text that an action types; empty for one that types none."""
+    if action == "input":
+        return str(parameters.get("text", ""))
+    keys = str(parameters.get("keys", "")) if action == "send_keys" else ""
+    return "" if KEYS.fullmatch(keys) else keys
+
+
+def folded(text: str) -> str:
+    """The text with each run of white space as one space."""
+    return " ".join(text.split())
 
 
 def placeholders(value: Any) -> bool:

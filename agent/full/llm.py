@@ -31,6 +31,9 @@ from tools.errors import (
 TOOL = "agent_output"
 TOO_LONG = ("context_length_exceeded", "context window", "context length", "maximum context", "prompt is too long")
 REFUSED = ("content_policy", "content_filter", "ResponsibleAIPolicyViolation")
+NO_CREDIT = "insufficient_quota"
+"""OpenAI answers 429 to this as well, but no waiting helps."""
+OTHERWISE = "try again, set WEBHAND_LLM_METHOD otherwise, or use another model"
 SENSELESS = (ValueError, TypeError, LookupError, AttributeError)
 """What the client trips over when an endpoint's answer is JSON without the sense of an answer, or no JSON at all."""
 
@@ -70,7 +73,9 @@ class LanguageModel:
         except openai.OpenAIError as error:
             self.explain(error)
         except SENSELESS as error:
-            raise ModelError(f"The endpoint of '{self.name}' answered with something that is no answer") from error
+            raise ModelError(
+                f"The endpoint of '{self.name}' answered with something that is no answer: check WEBHAND_LLM_BASE_URL"
+            ) from error
         reply = reply_of(said)
         check(said, reply)
         if schema is None:
@@ -97,7 +102,7 @@ class LanguageModel:
             return json.loads(text)
         except ValueError:
             raise ModelError(
-                f"The language model '{self.name}' did not answer in the form that was asked for"
+                f"The language model '{self.name}' did not answer in the form that was asked for: {OTHERWISE}"
             ) from None
 
     def explain(self, error: openai.OpenAIError) -> NoReturn:
@@ -112,27 +117,48 @@ class LanguageModel:
         if isinstance(error, openai.APIStatusError):
             self.explain_status(error)
         if isinstance(error, openai.APITimeoutError):
-            raise ModelUnavailable(f"The language model did not answer within {self.timeout:.0f} seconds") from error
+            raise ModelUnavailable(
+                f"The language model did not answer within {self.timeout:.0f} seconds: try again, or raise WEBHAND_LLM_TIMEOUT"
+            ) from error
         if isinstance(error, openai.APIConnectionError):
             raise ModelUnavailable from error
         raise ModelError(
-            f"The language model's endpoint answered with something that is no answer: {said[:200]}"
+            f"The language model's endpoint answered with something that is no answer ({said[:200]}): check WEBHAND_LLM_BASE_URL"
         ) from error
 
     def explain_status(self, error: openai.APIStatusError) -> NoReturn:
         """Raises the failure that an HTTP status stands for."""
         status, said = error.status_code, said_by(error)
+        seen = f"(HTTP {status}: {said})" if said else f"(HTTP {status})"
         if status in {401, 403}:
             raise ModelUnauthorized from error
-        if status == 429:
-            raise ModelRateLimited(retry_after=seconds_of(error.response.headers.get("retry-after"))) from error
-        if status in {402, 404} or status >= 500:
+        if status == 402 or error.code == NO_CREDIT:
             raise ModelUnavailable(
-                f"The language model '{self.name}' is not available (HTTP {status}): {said}".rstrip(": ")
+                f"The language model '{self.name}' has no credit left {seen}: see to the account of its key"
+            ) from error
+        if status == 429:
+            raise rate_limited(seconds_of(error.response.headers.get("retry-after"))) from error
+        if status == 404:
+            raise ModelUnavailable(
+                f"The language model '{self.name}' is not there {seen}: check WEBHAND_LLM_MODEL and WEBHAND_LLM_BASE_URL"
+            ) from error
+        if status >= 500:
+            raise ModelUnavailable(
+                f"The language model '{self.name}' is not available {seen}: try again later"
             ) from error
         raise ModelError(
-            f"The language model's endpoint refused the request (HTTP {status}): {said}".rstrip(": ")
+            f"The language model's endpoint refused the request {seen}: "
+            "see whether WEBHAND_LLM_MODEL, WEBHAND_LLM_METHOD and WEBHAND_LLM_VISION fit what it can"
         ) from error
+
+
+def rate_limited(seconds: int | None) -> ModelRateLimited:
+    """The endpoint wants to be asked less often, after so many seconds where it says so."""
+    if seconds is None:
+        return ModelRateLimited()
+    return ModelRateLimited(
+        f"The language model is rate limited: wait {seconds} seconds, then try again.", retry_after=seconds
+    )
 
 
 def reply_of(said: AIMessage) -> Reply:
@@ -159,7 +185,11 @@ def check(said: AIMessage, reply: Reply) -> None:
         raise ModelTruncated
     refusal = said.additional_kwargs.get("refusal")
     if refusal or reply.finish_reason == "content_filter":
-        raise ModelRefused(f"The language model refused the task: {refusal}" if refusal else None)
+        raise ModelRefused(
+            f"The language model refused the task ({refusal}): say it differently, or use another model."
+            if refusal
+            else None
+        )
 
 
 def said_by(error: openai.APIStatusError) -> str:

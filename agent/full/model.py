@@ -13,7 +13,7 @@ from browser_use.llm.views import ChatInvokeCompletion
 from pydantic import BaseModel, ValidationError
 
 from agent.full.answers import inlined
-from agent.full.llm import LanguageModel
+from agent.full.llm import OTHERWISE, LanguageModel
 from agent.full.wire import Message, ModelChoice, Spent
 from agent.redaction import Redactor
 from tools.errors import (
@@ -42,6 +42,7 @@ class AgentModel(BaseChatModel):
         self.report = report
         self.failure: Failure | None = None
         """Why the last call failed; None when it did not."""
+        self.failed_in_a_row = 0
         self.schemas: dict[int, tuple[type[BaseModel], dict[str, Any]]] = {}
 
     @property
@@ -67,8 +68,10 @@ class AgentModel(BaseChatModel):
             completion = await self.ask(messages, output_format)
         except Failure as failure:
             self.failure = failure
+            self.failed_in_a_row += 1
             raise ModelProviderError(failure.message, model=self.model) from failure
         self.failure = None
+        self.failed_in_a_row = 0
         return ChatInvokeCompletion(completion=completion, usage=None)
 
     async def ask(self, messages: Sequence[BaseMessage], output_format: type[BaseModel] | None) -> Any:
@@ -82,7 +85,9 @@ class AgentModel(BaseChatModel):
             return output_format.model_validate(reply.json)
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-            raise ModelError(f"The language model '{self.model}' did not answer in the asked form: {wrong}") from None
+            raise ModelError(
+                f"The language model '{self.model}' did not answer in the form that was asked for ({wrong}): {OTHERWISE}"
+            ) from None
 
     def schema(self, output_format: type[BaseModel]) -> dict[str, Any]:
         """Its JSON Schema, made once."""

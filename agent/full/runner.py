@@ -157,6 +157,9 @@ class Run:
         self.tools = GuardedTools(begin, Guard(begin.grants, begin.arming), channel)
         self.steps = 0
         self.forced = False
+        """Whether the agent may only finish in this round."""
+        self.mishap = ""
+        """What went wrong in the last step that the agent took."""
         self.started = time.monotonic()
         self.seen: tuple[BrowserStateSummary, AgentOutput] | None = None
         handler = LogLines(channel, Redactor(begin.grants))
@@ -237,6 +240,7 @@ class Run:
         results = agent.state.last_result or []
         if self.seen is not None:
             self.steps += 1
+            self.mishap = next((result.error for result in reversed(results) if result.error), "")
             self.channel.send(self.step(*self.seen, results))
         if self.model.fatal is not None:
             await self.end(failed(self.model.fatal))
@@ -280,8 +284,10 @@ class Run:
         """Why the agent stopped without being done, as far as it is known."""
         if agent.state.stopped:
             return failed(BrowserFailed("The agent lost its browser: try again; 'webhand doctor' checks the browser"))
-        if self.model.failure is not None and agent.state.consecutive_failures >= self.begin.max_failures:
+        if self.model.failure and self.model.failed_in_a_row >= min(self.begin.max_failures, self.begin.max_steps):
             return failed(self.model.failure)
+        if self.model.failure and self.forced:  # that it would not finish when it had to is not what it failed at
+            return Finished(done=False, steps=self.steps, last_error=self.mishap)
         errors = [result.error for result in agent.state.last_result or [] if result.error]
         if errors and "BrowserStateRequestEvent" in errors[-1]:
             return failed(BrowserFailed("A page did not let itself be looked at: it is frozen, or too large"))

@@ -25,11 +25,21 @@ def admitted(finished: Finished, redactor: Redactor) -> Failure | None:
     """The failure that the agent itself admits to."""
     if finished.done and finished.success:
         return None
-    said = redactor.text(finished.text or finished.last_error)
+    said = sentence(redactor.text(finished.text or finished.last_error))
     if not finished.done or finished.forced:
-        why = f"after {finished.steps} steps" + (f": {said}" if said else "")
-        return AgentGaveUp(f"The agent gave up {why}. Allow more steps, or say the task more plainly.")
-    return AgentFailed(said or None)
+        why = f"after {finished.steps} steps" + (f": {said}" if said else ".")
+        return AgentGaveUp(f"The agent gave up {why} Allow more steps, or say the task more plainly.")
+    return AgentFailed(
+        f"The agent says that it did not succeed: {said} Look at its steps, then say the task more plainly."
+        if said
+        else None
+    )
+
+
+def sentence(said: str) -> str:
+    """Somebody's words as a sentence; empty where there are none."""
+    said = said.strip()
+    return said if not said or said[-1] in ".!?…。" else f"{said}."
 
 
 def said_result(finished: Finished, brief: Brief, redactor: Redactor) -> Mapping[str, Any]:

@@ -64,7 +64,7 @@ class Vigil:
             await asyncio.sleep(min(1.0, self.settings.silence))
             quiet = time.monotonic() - self.heard
             if quiet > self.settings.silence and not self.dismissed:
-                self.frozen = f"The agent's process froze: it showed no life for {quiet:.0f} seconds"
+                self.frozen = f"The agent's process froze: it showed no life for {quiet:.0f} seconds; try again"
                 await self.pair.runner.kill()
         await asyncio.Event().wait()
 

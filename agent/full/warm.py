@@ -47,6 +47,7 @@ class Pair:
 
     async def close(self) -> None:
         """Ends both at once, with all that they started, and removes their folder."""
+        self.chromium.kill()  # first: a connection to one that is frozen would wait for its farewell
         try:
             await self.runner.kill()
         finally:

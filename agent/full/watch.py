@@ -237,7 +237,9 @@ class Watch:
             try:
                 await self.cdp.call("Browser.getVersion", seconds=FROZEN_SECONDS)
             except TimeoutError:
-                raise BrowserFailed(f"The browser froze: it did not answer for {FROZEN_SECONDS:.0f} seconds") from None
+                raise BrowserFailed(
+                    f"The browser froze: it did not answer for {FROZEN_SECONDS:.0f} seconds; try again"
+                ) from None
             except (Gone, Refused):
                 raise BrowserFailed("The browser died: try again; 'webhand doctor' checks the browser") from None
             await asyncio.sleep(PING_SECONDS)

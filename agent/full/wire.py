@@ -53,6 +53,8 @@ class Arming(Message):
     """True: acts count from the moment the content was typed. False: every act counts (a like has no content)."""
     login_urls: tuple[str, ...] = ()
     """How the URLs of login pages begin, where no act publishes anything."""
+    told: str = ""
+    """What the task says, content included: outside the login pages nothing else is typed. Empty: the agent words it itself."""
     dry_run: bool = False
     """Whether acts that may publish are refused instead."""
 

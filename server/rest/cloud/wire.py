@@ -142,6 +142,12 @@ class TaskError(BaseModel):
 
     code: str
     message: str
+    retry_after: int | None = Field(
+        None,
+        validation_alias="retryAfter",
+        exclude_if=lambda seconds: seconds is None,
+        description="Seconds to wait before it is tried again, where that is known.",
+    )
 
 
 class TaskView(View):

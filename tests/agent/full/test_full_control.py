@@ -143,6 +143,16 @@ async def test_warm_pairs_reach_nothing_serve_once_are_replaced_and_are_not_used
     assert remains(stage) == set()
 
 
+async def test_a_pair_whose_browser_is_frozen_is_ended_without_its_farewell(stage: Stage) -> None:
+    engine = stage.another(warm=0)
+    pair = await engine.pairs.take()
+    psutil.Process(pair.chromium.pid).suspend()
+    async with asyncio.timeout(5):  # the connection to it would wait for ten
+        await pair.close()
+    assert not pair.folder.exists()
+    assert not psutil.pid_exists(pair.chromium.pid)
+
+
 @pytest.mark.timeout(300)  # thirty browsers on two busy cores
 async def test_nothing_is_left_after_thirty_runs_of_every_kind(stage: Stage) -> None:
     before = temporary()

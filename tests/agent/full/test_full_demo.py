@@ -23,7 +23,9 @@ class Practice:
     engine: FullEngine
     stage: Stage
 
-    async def do(self, action: str, login: Login, desk: RecordingDesk | None = None, **parameters: str) -> Outcome:
+    async def do(
+        self, action: str, login: Login, desk: RecordingDesk | None = None, *, dry_run: bool = False, **parameters: str
+    ) -> Outcome:
         tool = catalog().tools[f"demo.{action}"]
         number = next(self.stage.numbers)
         folder = self.stage.folder / f"demo-{number}"
@@ -33,7 +35,7 @@ class Practice:
             tool=tool,
             site=catalog().sites["demo"],
             parameters=tool.parameters(**parameters),
-            options=Options(max_steps=12, highlight_elements=False),
+            options=Options(max_steps=12, highlight_elements=False, dry_run=dry_run),
             folder=folder,
             login=login,
         )
@@ -53,7 +55,7 @@ async def practice(stage: Stage) -> AsyncGenerator[Practice]:
         await engine.close()
 
 
-@pytest.mark.timeout(200)  # four runs on two busy cores
+@pytest.mark.timeout(200)  # five runs on two busy cores
 async def test_posts_are_written_liked_and_deleted_and_each_is_read_back(practice: Practice) -> None:
     alice = Login("acc_1", "alice", credentials={"username": "alice", "password": "practice-alice"})
     desk = RecordingDesk()
@@ -62,6 +64,10 @@ async def test_posts_are_written_liked_and_deleted_and_each_is_read_back(practic
     assert "practice-alice" not in str(desk.steps)
     assert desk.armed
     logged_in = Login("acc_1", "alice", state=posted.login_state)
+    nothing = RecordingDesk()
+    ready = await practice.do("createPost", logged_in, nothing, dry_run=True, text="Not this one")
+    assert ready.result["output"] == "Everything is filled in and ready to be sent."
+    assert nothing.armed == []
     path = f"/posts/{posted.result['postId']}"
     liked = await practice.do("likePost", logged_in, post_url=path)
     assert liked.result["postId"] == posted.result["postId"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -31,6 +31,7 @@ FAULTS: dict[str, tuple[Fault | Turn, type[Failure]]] = {
     "an unknown model": (Fault(404, "The model does not exist"), ModelUnavailable),
     "no money": (Fault(402, "Insufficient credits"), ModelUnavailable),
     "an overload": (Fault(503, "overloaded"), ModelUnavailable),
+    "a quota used up": (Fault(429, "You exceeded your quota", code="insufficient_quota"), ModelUnavailable),
     "too many requests": (Fault(429, "slow down", headers={"Retry-After": "7"}), ModelRateLimited),
     "a prompt too long": (Fault(400, "too long", code="context_length_exceeded"), ModelContext),
     "a bad request": (Fault(400, "no such parameter"), ModelError),
@@ -43,7 +44,9 @@ FAULTS: dict[str, tuple[Fault | Turn, type[Failure]]] = {
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Generator[tuple[RehearsedModel, str]]:
+async def endpoint() -> AsyncGenerator[
+    tuple[RehearsedModel, str]
+]:  # async: the client keeps its connections, so one loop for all
     with scripted_model({}) as served:
         yield served
 

@@ -65,6 +65,41 @@ def test_a_secret_belongs_to_nobody_else(origin: str) -> None:
         guard().reveal("<secret>word</secret>", place(origin))
 
 
+TOLD = "Write this post:\n---\nFirst line,\nsecond line\n---"
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters"),
+    [
+        ("input", {"text": "First line,\r\n  second line"}),
+        ("input", {"text": "<secret>word</secret>"}),
+        ("send_keys", {"keys": "second line"}),
+        ("send_keys", {"keys": "Control+Shift+a"}),
+        ("send_keys", {"keys": "Enter"}),
+        ("click", {"index": 1}),
+    ],
+)
+def test_the_texts_of_the_task_are_typed(action: str, parameters: dict[str, Any]) -> None:
+    guard(after_typing=True, told=TOLD).check_words(action, parameters, place("https://board.example"))
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters"),
+    [
+        ("input", {"text": "Buy my coins"}),
+        ("send_keys", {"keys": "Coins"}),
+        ("input", {"text": "First line, buy coins"}),
+    ],
+)
+def test_no_other_words_are_typed_and_whoever_wants_to_is_watched(action: str, parameters: dict[str, Any]) -> None:
+    watched = guard(after_typing=True, told=TOLD, login_urls=("https://board.example/login",))
+    watched.check_words(action, parameters, place("https://board.example/login"))
+    with pytest.raises(RefusedAct, match="Only the texts that the task gives"):
+        watched.check_words(action, parameters, place("https://board.example"))
+    assert watched.publishes("click", {}, place("https://board.example"))
+    guard(after_typing=False).check_words(action, parameters, place("https://board.example"))  # a task in plain words
+
+
 def test_a_password_goes_into_password_fields_only() -> None:
     for field in ("input", "any", ""):
         with pytest.raises(RefusedAct, match="password field"):
@@ -230,7 +265,8 @@ def test_a_platforms_task_is_told_where_it_really_is(tmp_path: Path) -> None:
     assert told.wall.hosts == ("board.example",)
     assert told.wall.opened == ("127.0.0.1:7777",)
     assert told.actions == ACTIONS
-    assert told.arming == Arming(after_typing=True, login_urls=("http://127.0.0.1:7777/login",))
+    words = "Write a note on the board with this text: Hi “there”\nHi “there”"
+    assert told.arming == Arming(after_typing=True, login_urls=("http://127.0.0.1:7777/login",), told=words)
 
 
 def test_a_task_in_plain_words_may_go_anywhere_unless_it_is_told_not_to(tmp_path: Path) -> None:
