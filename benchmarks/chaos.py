@@ -32,7 +32,7 @@ async def weathered(world: Storm, name: str, faults: list[Fault]) -> str:
     told = {call.body["taskId"] for call in world.receiver.calls}
     for wrong in world.disagreements(ended):
         print(wrong, file=sys.stderr)
-    for task in ended.values() if isinstance(ended, dict) else ended:
+    for task in ended.values():
         if error := task.get("error"):
             print(task["taskId"], error["code"], error["message"], file=sys.stderr)
     outcomes = ", ".join(f"{word} {count}" for word, count in sorted(world.outcomes(ended).items()))
