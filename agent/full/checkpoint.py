@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.engine import Desk
+from agent.engine import Desk, Reason
 from agent.full.brief import Brief
 from agent.full.ear import Ear
 from agent.full.spending import Spending
@@ -36,6 +36,7 @@ class Checkpoint:
         assignment = brief.assignment
         login = assignment.login if assignment.tool.account else None
         self.desk = desk
+        self.watch = watch
         self.spending = spending
         self.redactor = redactor
         self.stop = stop
@@ -53,12 +54,18 @@ class Checkpoint:
             case "gate":
                 await self.look_around()
                 await self.check_budget()
-                await self.desk.gate()
+                async with self.watch.dialogs_left():
+                    await self.desk.gate()
             case "arm":
                 await self.look_around()
                 await self.arm()
             case "person":
-                await self.desk.ask(question.reason or "challenge", self.redactor.text(question.message))
+                await self.ask(question.reason or "challenge", self.redactor.text(question.message))
+
+    async def ask(self, reason: Reason, message: str) -> None:
+        """Waits for a person, whose the page's dialogs are meanwhile. Raises ChallengeRequired when nobody comes."""
+        async with self.watch.dialogs_left():
+            await self.desk.ask(reason, message)
 
     async def arm(self) -> None:
         """Has it recorded that something may be published now. Raises Interrupted when the task is not ours any more."""
@@ -91,7 +98,7 @@ class Checkpoint:
             return
         self.armed = False  # the site said no, so nothing went out
         if isinstance(refused, ChallengeRequired):
-            await self.desk.ask("challenge", self.redactor.text(refused.message))
+            await self.ask("challenge", self.redactor.text(refused.message))
         elif not isinstance(refused, AuthenticationFailed) or self.standing is None or not self.standing.can_log_in:
             raise refused
 
@@ -106,9 +113,7 @@ class Checkpoint:
             elif asked == CHALLENGES:
                 raise ChallengeRequired(f"{self.standing.site.name} asked for a person {asked} times in a row")
             else:
-                await self.desk.ask(
-                    "challenge", f"{self.standing.site.name} asks for a person: please answer its check."
-                )
+                await self.ask("challenge", f"{self.standing.site.name} asks for a person: please answer its check.")
             asked += 1
 
     async def let_a_person_sign_in(self, standing: Standing, *, again: bool) -> None:
@@ -117,7 +122,7 @@ class Checkpoint:
         if again:
             raise AuthenticationFailed(f"{seen}: reconnect it")
         try:
-            await self.desk.ask("sign_in", f"{seen}. Sign in in the live view, then continue.")
+            await self.ask("sign_in", f"{seen}. Sign in in the live view, then continue.")
         except ChallengeRequired:
             raise AuthenticationFailed(f"{seen}: reconnect it") from None
 
@@ -127,7 +132,7 @@ class Checkpoint:
         if not excess:
             return
         try:
-            await self.desk.ask("budget", f"{excess} Continue to give it as much again.")
+            await self.ask("budget", f"{excess} Continue to give it as much again.")
         except ChallengeRequired as nobody:
             raise BudgetExceeded(f"{excess} Raise the budget, or make the task smaller.") from nobody
         self.spending.grant()

@@ -10,8 +10,8 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,6 +63,8 @@ class Watch:
         self.cdp: Cdp
         self.spoiled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.dialogs: deque[float] = deque(maxlen=DIALOGS)
+        self.left: dict[str | None, str] | None = None
+        """The kinds of the dialogs that wait for a person, by DevTools session. None: nobody is waited for."""
         self.hosts: set[str] = set()
         self.pages: dict[str, str] = {}
         self.frames: dict[str, str] = {}
@@ -151,9 +153,27 @@ class Watch:
         self.dialogs.append(time.monotonic())
         if len(self.dialogs) == DIALOGS and self.dialogs[-1] - self.dialogs[0] < DIALOG_SECONDS:
             self.spoil("A page opens dialogs without end, so that nothing can be done in it: leave it out of the task")
-            return
+        elif self.left is not None:
+            self.left[session] = kind  # a tab shows one at a time
+        else:
+            await self.close_dialog(kind, session)
+
+    async def close_dialog(self, kind: str, session: str | None) -> None:
+        """Says yes, and nothing where words are wanted; a dialog that is answered already stays so."""
         with suppress(Gone, Refused, TimeoutError):
             await self.cdp.post("Page.handleJavaScriptDialog", {"accept": kind != "prompt"}, session)
+
+    @asynccontextmanager
+    async def dialogs_left(self) -> AsyncGenerator[None]:
+        """Meanwhile a page's dialogs wait for a person; what nobody has answered by its end is answered as ever."""
+        left: dict[str | None, str] = {}
+        self.left = left
+        try:
+            yield
+        finally:
+            self.left = None
+            for session, kind in left.items():
+                await self.close_dialog(kind, session)
 
     def spoil(self, why: str) -> None:
         """Notes that the browser is of no more use."""

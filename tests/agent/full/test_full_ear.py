@@ -258,6 +258,18 @@ async def test_what_a_service_worker_sends_in_its_pages_place_is_the_pages_reque
     assert booth.ear.readings == {"id": "1"}
 
 
+async def test_a_dialog_is_a_persons_while_the_run_waits_for_one_and_answered_once_it_goes_on(booth: Booth) -> None:
+    async with booth.watch.dialogs_left():
+        asking = asyncio.create_task(booth.run("prompt('Your name?')"))
+        await eventually(lambda: booth.watch.left)
+        await booth.watch.cdp.call("Page.handleJavaScriptDialog", {"accept": True, "promptText": "Anna"}, booth.session)
+        assert await asking == "Anna"
+        asking = asyncio.create_task(booth.run("confirm('Sure?')"))
+        await eventually(lambda: booth.watch.left and "confirm" in booth.watch.left.values())
+    assert await asking is True
+    assert await booth.run("prompt('Your name?')") is None
+
+
 async def test_the_thirtieth_dialog_in_a_row_is_one_too_many(booth: Booth, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.full.watch.DIALOG_SECONDS", 1000.0)
     assert await booth.run("for (let i = 0; i < 29; i++) alert(i); 'still here'") == "still here"
