@@ -1,7 +1,7 @@
 """GET task and lists at a thousand to a million rows, and creates from 50 callers at once, beside a bare handler.
 
 Rows are put there by SQL; every figure is of whole HTTP requests to the real app on loopback, one after the other (creates: 50 at once).
-`python -m benchmarks.lists [--rows 1000 100000 1000000] [--databases sqlite postgresql]`; `make bench` leaves the million out.
+`python -m benchmarks.lists [--rows 1000 100000 1000000] [--databases sqlite postgresql]`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from server.practice.site import Server
 from server.settings import read_settings
 from storage.database import Database
 
-ROWS = (1_000, 100_000)
+ROWS = (1_000, 100_000, 1_000_000)
 CALLS = 100
 CREATES, CALLERS = 500, 50
 OWNER = "bench"
