@@ -129,7 +129,7 @@ def text(uri: str, value: Any) -> types.TextResourceContents:
 
 
 def step_told(step: Step) -> Json:
-    """A step as it is read."""
+    """A step as it is read: without the results of its actions, which may hold whole pages."""
     return {
         "number": step.sequence,
         "kind": step.kind,
@@ -137,7 +137,10 @@ def step_told(step: Step) -> Json:
         "evaluation": step.evaluation_previous_goal,
         "url": step.url,
         "title": step.title,
+        "memory": step.memory,
+        "actions": step.actions,
         "duration_ms": step.duration_ms,
+        "tokens": step.tokens,
     }
 
 

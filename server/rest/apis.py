@@ -15,6 +15,7 @@ from server.rest.browserman import events as tasks_events
 from server.rest.browserman.accounts import ENDPOINTS as ACCOUNTS
 from server.rest.browserman.routes import ENDPOINTS as TASKS_ENDPOINTS
 from server.rest.browserman.routes import refuse_http as tasks_refuse_http
+from server.rest.browserman.steps import ENDPOINTS as STEPS
 from server.rest.browserman.webhooks import ENDPOINTS as WEBHOOKS
 from server.rest.cloud import events as cloud_events
 from server.rest.cloud import wire as cloud_wire
@@ -30,7 +31,7 @@ from server.rest.reference import API_DOCUMENT, PLATFORMS_DOCUMENT
 from tools.catalog import Catalog
 from tools.errors import Failure, InvalidParameters
 
-BROWSERMAN_EXTRA: tuple[Endpoint, ...] = (*ACCOUNTS, *WEBHOOKS, PLATFORMS_DOCUMENT)
+BROWSERMAN_EXTRA: tuple[Endpoint, ...] = (*STEPS, *ACCOUNTS, *WEBHOOKS, PLATFORMS_DOCUMENT)
 """What the app mounts beside the Tasks API's own endpoints."""
 
 CLOUD_EXTRA: tuple[Endpoint, ...] = (API_DOCUMENT,)
