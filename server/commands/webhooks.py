@@ -69,6 +69,18 @@ def replay(
         out.print(f"{first} is sent again as {again['id']}.", markup=False)
 
 
+@app.command("test")
+def send_test(webhook: WebhookId, *, json: Json = False) -> None:
+    """Sends a test event now. A webhook that was disabled is enabled again by one that it takes."""
+    delivery = Api(settings()).call("POST", f"/webhooks/{webhook}/test")
+    if json:
+        print_json(delivery)
+    elif delivery["state"] == "delivered":
+        out.print("The test event was taken.", markup=False)
+    else:
+        give_up(f"The test event was not taken: {attempted(delivery['tries'][-1])}.")
+
+
 def given_up(api: Api, webhook: str) -> list[str]:
     """The deliveries that nobody took and nothing tries any more, oldest first: at most a hundred."""
     data = api.call("GET", f"/webhooks/{webhook}/deliveries", query={"state": "given_up", "limit": 100})

@@ -82,3 +82,15 @@ async def test_what_was_given_up_is_shown_and_sent_again_by_command(
     assert taken.body == lost.body
     assert "is sent again" in await webhand("replay", webhook, taken.id)
     assert "not found" in await webhand("replay", webhook, "dlv_unknown", code=2)
+
+
+async def test_a_test_event_is_sent_by_command_and_what_came_of_it_said(
+    client: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    hook = {"url": receiver.url, "events": ["task.completed"], "secret": "s"}
+    webhook = (await client.post("/webhooks", json=hook)).json()["data"]["id"]
+    receiver.answers = lambda _call: 500
+    assert "was not taken: " in await webhand("test", webhook, code=2)
+    receiver.answers = lambda _call: 200
+    assert "was taken" in await webhand("test", webhook)
+    assert json.loads(await webhand("test", webhook, "--json"))["state"] == "delivered"
