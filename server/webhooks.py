@@ -169,7 +169,8 @@ class WebhookService:
         caller.need("write")
         webhook = await self._mine(caller, webhook_id)
         if webhook.disabled_at is not None:
-            message = f"This webhook is disabled: 'webhand webhook test {webhook_id}' (or POST /api/webhooks/{webhook_id}/test) enables it again."
+            how = f"'webhand webhook test {webhook_id}' or POST /api/webhooks/{webhook_id}/test"
+            message = f"This webhook is disabled: a test event that it takes enables it again ({how})."
             raise Conflict(message, details={"webhookId": webhook_id, "reason": webhook.disabled_reason})
         again = await self._webhooks.replay(webhook.id, delivery_id)
         if again is None:
