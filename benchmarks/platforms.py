@@ -40,6 +40,8 @@ ARTICLE = 'article[data-testid=tweet]:has(a[href$="/status/{}"])'
 
 Camera = Callable[[Page], Awaitable[None]]
 HEAD = (
+    "The engine takes a picture of each stage: the script with pictures does the same (goal 1.1), the one without shows their cost.",
+    "",
     "| tool | script with pictures, ms | script without, ms | lite engine, ms | ratio with | ratio without |",
     "|---|---:|---:|---:|---:|---:|",
 )
