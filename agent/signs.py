@@ -122,7 +122,10 @@ class SiteSigns:
             or any(has(cookies, cookie) for cookie in signs.cookies)
         }
         session = frozenset((name, cookies[name]) for name in self._site.session if cookies.get(name))
-        return Sight(frozenset(held), self._name(looked["name"], cookies), looked["document"], session)
+        # Strangers get the cookie that names a member too, with a number of their own: it counts for members alone.
+        member = "logged_in" in held or not self._signs["logged_in"].cookies
+        who = self._name(looked["name"], cookies if member else {})
+        return Sight(frozenset(held), who, looked["document"], session)
 
     def jar(self, cookies: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         """The cookies of the site's hosts and of the host that stands for them."""

@@ -7,7 +7,7 @@ from playwright.async_api import async_playwright
 
 from agent.chromium import Chromium
 from agent.origins import Origins
-from agent.signs import LOOK, Sight, SiteSigns, Tenure
+from agent.signs import LOOK, Looked, Sight, SiteSigns, Tenure
 from tools.catalog import catalog
 
 pytestmark = pytest.mark.anyio
@@ -46,3 +46,10 @@ def test_a_document_stands_under_the_login_that_it_was_drawn_with() -> None:
     assert not tenure.holds(Sight(frozenset(), "alice", 1.0, mallory))
     assert not tenure.holds(Sight(frozenset(), "alice", 1.0))
     assert tenure.holds(Sight(frozenset(), "mallory", 2.0, mallory))  # the next page says its own name
+
+
+def test_a_cookie_that_strangers_get_too_names_nobody_until_somebody_is_logged_in() -> None:
+    signs = SiteSigns(catalog().sites["xueqiu"], Origins())
+    page = Looked(seen=[False for _ in signs.selectors], name=None, url="https://xueqiu.com/", status=200, document=1.0)
+    assert signs.read(page, page["url"], 200, {"u": "511614781555101"}).who is None
+    assert signs.read(page, page["url"], 200, {"u": "1000000001", "xq_is_login": "1"}).who == "1000000001"
