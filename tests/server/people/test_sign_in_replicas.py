@@ -12,6 +12,7 @@ from server.auth import Caller
 from server.house import House
 from server.serving import serving
 from server.settings import read_settings
+from storage.ids import mint
 from tests.replicas.eastmoney import Eastmoney
 from tests.replicas.replica import Replica
 from tests.replicas.replica import serving as replicating
@@ -57,7 +58,7 @@ async def place(replicas: Mapping[str, Replica], tmp_path_factory: pytest.TempPa
 @pytest.mark.parametrize("platform", ["twitter", "xueqiu", "eastmoney", "tonghuashun"])
 async def test_a_person_signs_in_and_the_server_reads_who_they_are(place: Place, page: Page, platform: str) -> None:
     house, member = place.house, place.replicas[platform].member
-    account = await house.accounts.create(place.caller, platform, "main")
+    account = await house.accounts.create(place.caller, platform, mint("account"))  # another where it is tried again
     attempt = await open_browser(page, house, account, await house.sign_ins.begin(place.caller, account.id))
     await click(page, attempt, "[name=member]")
     await page.keyboard.type(member)
