@@ -145,7 +145,9 @@ class Player:
 
     async def _target(self, move: Click) -> ElementHandle:
         """The very element to click. Raises PageChanged where it has moved on, or something lies over it."""
-        found = await self.at.find(move.selector, within=move.within, alone=True, seconds=0)
+        # It was there a moment ago; less than a glance, and a busy machine's slow answer would look like a changed page.
+        glance = self.at.watch.patience.glance
+        found = await self.at.find(move.selector, within=move.within, alone=True, seconds=glance)
         target = await found.element_handle(timeout=self._ms)
         if not await target.evaluate(WITHIN_REACH):
             raise PageChanged(f"On {shown(self.at.page.url)} nobody can click {self._named(move)} any more")
