@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -93,8 +94,8 @@ async def test_who_is_logged_in_is_read_off_the_page(stand: Stand) -> None:
 # -- answers
 
 
-async def heard(stand: Stand, query: str, **answer: object) -> Player:
-    wanted = Answer("made", **({"seconds": 5} | answer))  # pyright: ignore[reportArgumentType]  # fields of Answer
+async def heard(stand: Stand, query: str, **answer: Any) -> Player:
+    wanted = replace(Answer("made", seconds=5), **answer)
     return await stand.play(Goto(f"/ask?{query}"), Listen("made", r"/api\?"), Click("#post"), wanted)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import ColumnClause, ColumnElement, TableClause, func, select, table, update
+from sqlalchemy import column as sql_column
 
 from storage.tables import now
 from tests.agent.worker.shop import Shop, an_order, open_shop, reached
@@ -53,7 +55,7 @@ async def test_what_prunes_the_queue_is_not_removed_while_it_runs(database_url: 
     async with open_shop(database_url, tmp_path, begin=False) as shop:
 
         async def prune(_subject: str) -> None:
-            await older(shop, "created_at", "status = 'PENDING'")
+            await older(shop, "created_at", sql_column("status") == "PENDING")
             await pruned.put(await shop.queue.prune())
 
         look = shop.worker.look
@@ -61,7 +63,7 @@ async def test_what_prunes_the_queue_is_not_removed_while_it_runs(database_url: 
         async with asyncio.timeout(20):
             assert await fired(shop, pruned, "first") == 0
             await over(shop, "first")
-            await older(shop, "started_at_epoch_ms", "workflow_uuid LIKE 'first:%'")
+            await older(shop, "started_at_epoch_ms", named("first"))
             assert await fired(shop, pruned, "second") == 1
             await over(shop, "second")
 
@@ -72,19 +74,30 @@ async def fired(shop: Shop, pruned: asyncio.Queue[int], name: str) -> int:
     return await pruned.get()
 
 
-async def older(shop: Shop, column: str, which: str) -> None:
+async def older(shop: Shop, column: str, which: ColumnElement[bool]) -> None:
     """Two hours more have passed since then."""
-    table = "workflow_status" if shop.database.sqlite else "dbos.workflow_status"
+    earlier = update(wake_ups(shop)).where(which).values({column: sql_column(column) - 7_200_000})
     async with shop.database.writing() as session:
-        await session.execute(text(f"UPDATE {table} SET {column} = {column} - 7200000 WHERE {which}"))  # noqa: S608  # no input
+        await session.execute(earlier)
 
 
 async def over(shop: Shop, name: str) -> None:
     """Waits until the queue has it as done."""
-    table = "workflow_status" if shop.database.sqlite else "dbos.workflow_status"
-    done = text(f"SELECT count(*) FROM {table} WHERE workflow_uuid LIKE '{name}:%' AND status = 'SUCCESS'")  # noqa: S608  # no input
+    done = select(func.count()).select_from(wake_ups(shop)).where(named(name), sql_column("status") == "SUCCESS")
     while True:
         async with shop.database.reading() as session:
             if (await session.execute(done)).scalar_one():
                 return
         await asyncio.sleep(0.05)
+
+
+def wake_ups(shop: Shop) -> TableClause:
+    """DBOS's own table of them."""
+    columns: list[ColumnClause[Any]] = [
+        sql_column(name) for name in ("workflow_uuid", "status", "created_at", "started_at_epoch_ms")
+    ]
+    return table("workflow_status", *columns, schema=None if shop.database.sqlite else "dbos")
+
+
+def named(name: str) -> ColumnElement[bool]:
+    return sql_column("workflow_uuid").startswith(f"{name}:")
