@@ -79,6 +79,8 @@ class Inputs:
         self._mask = 0
         self._at = (-1.0, -1.0)
         self._pressed_at = (-1.0, -1.0)
+        self._dragging = False
+        """Whether the pointer has moved since the last press."""
         self._modifiers = 0
         self._down: dict[int, Key] = {}
         self._accent = ""
@@ -175,12 +177,12 @@ class Inputs:
         place = point.x * frame.page_width / point.size[0], point.y * frame.page_height / point.size[1]
         was, self._mask = self._mask, point.mask
         if place != self._at:
+            if was and not self._dragging:
+                await self._begin_drag(was)
             self._at = place
-            held = next((name for bit, name, _ in BUTTONS if was & bit), "none")
-            moved = await self._mouse("mouseMoved", button=held, buttons=_devtools_buttons(was))
-            if (
-                was == point.mask
-            ):  # the pace: moves wait for the page, so that newer ones can replace older ones, and drags begin
+            moved = await self._drift(was)
+            # The pace: moves wait for the page, so that newer ones can replace older ones.
+            if was == point.mask:
                 await asyncio.wait((moved,), timeout=1 if was else 0.2)
         await self._switch_buttons(was)
         for bit, right, down in WHEELS:
@@ -188,6 +190,15 @@ class Inputs:
                 turn = {"deltaX": right * WHEEL, "deltaY": down * WHEEL}
                 await self._mouse("mouseWheel", buttons=_devtools_buttons(self._mask), **turn)
                 self._acted("scrolled")
+
+    async def _drift(self, mask: int) -> asyncio.Future[Answer]:
+        held = next((name for bit, name, _ in BUTTONS if mask & bit), "none")
+        return await self._mouse("mouseMoved", button=held, buttons=_devtools_buttons(mask))
+
+    async def _begin_drag(self, mask: int) -> None:
+        """Moves on the spot first: Chromium calls a drag off when the page begins it before any move since the press was answered."""
+        self._dragging = True
+        await asyncio.wait((await self._drift(mask),), timeout=1)
 
     async def _switch_buttons(self, was: int) -> None:
         for bit, name, _ in BUTTONS:
@@ -197,6 +208,7 @@ class Inputs:
             if down:
                 self._count_click(bit)
                 self._pressed_at = self._at
+                self._dragging = False
             kind = "mousePressed" if down else "mouseReleased"
             buttons = _devtools_buttons(self._mask)
             await self._mouse(kind, button=name, buttons=buttons, clickCount=self._click[2])

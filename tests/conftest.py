@@ -25,6 +25,8 @@ from sqlalchemy import make_url
 from agent.queue import Queue
 from storage.database import Database
 
+pytest.register_assert_rewrite("tests")  # helpers too say what they compared
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Plain logs: the console's default draws a traceback with every local variable, which takes seconds.
