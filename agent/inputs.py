@@ -178,12 +178,15 @@ class Inputs:
         was, self._mask = self._mask, point.mask
         if place != self._at:
             if was and not self._dragging:
-                await self._begin_drag(was)
+                self._dragging = True
+                await self._stay(was)
             self._at = place
             moved = await self._drift(was)
             # The pace: moves wait for the page, so that newer ones can replace older ones.
             if was == point.mask:
                 await asyncio.wait((moved,), timeout=1 if was else 0.2)
+        if self._dragging and was & ~self._mask:
+            await self._stay(was)
         await self._switch_buttons(was)
         for bit, right, down in WHEELS:
             if self._mask & bit and not was & bit:
@@ -195,9 +198,12 @@ class Inputs:
         held = next((name for bit, name, _ in BUTTONS if mask & bit), "none")
         return await self._mouse("mouseMoved", button=held, buttons=_devtools_buttons(mask))
 
-    async def _begin_drag(self, mask: int) -> None:
-        """Moves on the spot first: Chromium calls a drag off when the page begins it before any move since the press was answered."""
-        self._dragging = True
+    async def _stay(self, mask: int) -> None:
+        """Moves on the spot and waits for the page, at both ends of a drag.
+
+        Chromium calls a drag off when the page begins it before any move since the press was answered, and drops nothing
+        where the page has only heard `dragenter`, not yet `dragover`.
+        """
         await asyncio.wait((await self._drift(mask),), timeout=1)
 
     async def _switch_buttons(self, was: int) -> None:

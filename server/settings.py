@@ -5,6 +5,7 @@ docs/settings.md is made from the descriptions here.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -22,7 +23,12 @@ class Settings(BaseSettings):
     """Webhand's settings. Durations are in seconds unless the name says otherwise."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WEBHAND_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="WEBHAND_",
+        env_file=".env",
+        env_ignore_empty=True,
+        enable_decoding=False,  # pydantic-settings would break at a wrong value without naming it
+        extra="ignore",
+        frozen=True,
     )
 
     # -- where things are
@@ -47,10 +53,11 @@ class Settings(BaseSettings):
     )
     allowed_hosts: list[str] = Field(
         default_factory=list,
-        description="Further host names that requests may name (JSON list); the public URL's and loopback are always allowed.",
+        description="Further host names that requests may name (JSON list, or with commas between); the public URL's and loopback are always allowed.",
     )
     cors_origins: list[str] = Field(
-        default_factory=list, description='Origins whose pages may call the REST API (JSON list, `["*"]` for all).'
+        default_factory=list,
+        description="Origins whose pages may call the REST API (JSON list, or with commas between; `*` for all).",
     )
     frame_ancestors: str = Field(
         "*", description="Who may embed live pages: the value of the CSP directive `frame-ancestors`."
@@ -59,7 +66,7 @@ class Settings(BaseSettings):
     # -- secrets
     vault_keys: list[SecretStr] = Field(
         default_factory=list[SecretStr],
-        description="Vault keys, newest first (JSON list); unset: `vault.key` in the data folder, made at the first start.",
+        description="Vault keys, newest first (JSON list, or with commas between); unset: `vault.key` in the data folder, made at the first start.",
     )
 
     # -- browsers
@@ -209,7 +216,8 @@ class Settings(BaseSettings):
         description="How long an MCP call that makes a task waits for its end before it answers with the task.",
     )
     mcp_platforms: list[str] = Field(
-        default_factory=list, description="Platforms whose tools MCP shows (JSON list); empty: all."
+        default_factory=list,
+        description="Platforms whose tools MCP shows (JSON list, or with commas between); empty: all.",
     )
     mcp_read_only: bool = Field(default=False, description="Whether MCP shows only tools that change nothing.")
 
@@ -225,6 +233,20 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None, description="OpenTelemetry collector (OTLP over HTTP) that traces go to, such as `http://127.0.0.1:4318`."
     )
+
+    @field_validator("allowed_hosts", "cors_origins", "vault_keys", "mcp_platforms", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            return decoded(value)
+        return [part for piece in value.split(",") if (part := piece.strip())]
+
+    @field_validator("origins", "proxies", mode="before")
+    @classmethod
+    def _mapped(cls, value: object) -> object:
+        return decoded(value) if isinstance(value, str) else value
 
     @field_validator("origins")
     @classmethod
@@ -245,6 +267,15 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the database is the embedded one, which only this machine's one server uses."""
         return self.database.startswith("sqlite")
+
+
+def decoded(text: str) -> object:
+    """What a setting's JSON says. Raises ValueError."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        message = f"this is not JSON ({error})"
+        raise ValueError(message) from None
 
 
 def read_settings(**given: object) -> Settings:

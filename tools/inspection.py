@@ -56,6 +56,14 @@ def publishing_answers(playbook: Playbook) -> Iterator[tuple[Listen, Answer]]:
             )
 
 
+def publishing_controls(playbook: Playbook) -> Iterator[str]:
+    """The candidates of what the playbook clicks to publish."""
+    for stage in playbook:
+        for move in stage.moves:
+            if isinstance(move, Click) and move.publishes:
+                yield from candidates(move.selector)
+
+
 def publishes(move: Move) -> bool:
     """Whether this is the act that cannot be taken back."""
     return isinstance(move, Click | Press) and move.publishes

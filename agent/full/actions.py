@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
 from agent.full.answers import inlined, problems
 from agent.full.channel import Channel
+from agent.full.element import Element
 from agent.full.guard import PLACEHOLDER, Guard, Place, RefusedAct
 from agent.full.wire import Begin
 
@@ -65,6 +66,17 @@ FILL = """function(text, origin, clear) {
     this.ownerDocument.execCommand('insertText', false, text);
     return (this.value ?? this.textContent).includes(text) ? 'typed' : 'refused';
 }"""
+
+SENDS = """function(controls) {
+    const is = (element, control) => { try { return element.matches(control) } catch { return false } };
+    const holds = (element, control) => { try { return !!element.querySelector(control) } catch { return false } };
+    for (const control of controls) {
+        if (holds(this, control)) return true;
+        for (let up = this; up; up = up.parentElement ?? up.getRootNode().host) if (is(up, control)) return true;
+    }
+    return false;
+}"""
+"""Whether an element is one of the controls, lies in one or holds one. Selectors that are no CSS hit nothing."""
 
 
 class Done(BaseModel):
@@ -137,7 +149,8 @@ class GuardedTools(Tools[None]):
         name, parameters = next(iter(asked.items()), ("", dict[str, Any]()))
         try:
             self.guard.check(name, parameters)
-            place = Place(await browser_session.get_current_page_url())
+            sends = await self.sends(browser_session, name, parameters)
+            place = Place(await browser_session.get_current_page_url(), sends=sends)
             self.guard.check_words(name, parameters, place)
             if self.guard.publishes(name, parameters, place):
                 await self.channel.ask("arm", tab=browser_session.agent_focus_target_id or "")
@@ -149,32 +162,23 @@ class GuardedTools(Tools[None]):
             action, browser_session, *more, **{**named, "sensitive_data": None}
         )
 
+    async def sends(self, session: BrowserSession, action: str, parameters: Mapping[str, Any]) -> bool:
+        """Whether a click, in a dry run, hits the control that publishes, or hits what cannot be told."""
+        controls = self.guard.controls
+        if not controls or action != "click":
+            return False
+        index = parameters.get("index")
+        element = await Element.at(session, index) if isinstance(index, int) else None
+        return element is None or bool(await element.call(SENDS, controls))
+
     async def type_secret(self, session: BrowserSession, parameters: Mapping[str, Any], place: Place) -> ActionResult:
         """Types a text with secrets in it, without browser-use, which would type it elsewhere when the field is gone."""
-        node = await session.get_element_by_index(parameters["index"])
-        if node is None:
+        element = await Element.at(session, parameters["index"])
+        if element is None:
             return ActionResult(error=f"There is no element {parameters['index']}: look at the page again.")
-        page = await session.cdp_client_for_node(node)
-        found = await page.cdp_client.send.DOM.resolveNode(
-            params={"backendNodeId": node.backend_node_id, "objectGroup": "secret"}, session_id=page.session_id
-        )
-
-        async def call(function: str, *arguments: object) -> Any:
-            answer = await page.cdp_client.send.Runtime.callFunctionOn(
-                params={
-                    "functionDeclaration": function,
-                    "objectId": found["object"].get("objectId", ""),
-                    "arguments": [{"value": argument} for argument in arguments],
-                    "returnByValue": True,
-                    "userGesture": True,
-                },
-                session_id=page.session_id,
-            )
-            return answer["result"].get("value")
-
-        seen = await call(LOOK)
+        seen = await element.call(LOOK)
         text = self.guard.reveal(parameters["text"], Place(place.url, seen["origin"], seen["field"]))
-        outcome = await call(FILL, text, seen["origin"], parameters.get("clear", True))
+        outcome = await element.call(FILL, text, seen["origin"], parameters.get("clear", True))
         if outcome != "typed":
             return ActionResult(error=f"The field did not take the secret ({outcome}): look at the page again.")
         return ActionResult(

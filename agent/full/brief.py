@@ -20,7 +20,7 @@ from agent.full.settings import FullSettings
 from agent.full.wire import Arming, Begin, Grant, ModelChoice
 from agent.origins import Origins
 from tools.errors import InvalidParameters
-from tools.inspection import publishing_answers
+from tools.inspection import publishing_answers, publishing_controls
 from tools.playbook import Answer, Listen
 from tools.site import Site
 
@@ -192,6 +192,7 @@ class Brief:
             login_urls=(login,) if login else (),
             told=self.told if site is not None and tool.content is not None else "",
             dry_run=self.assignment.options.dry_run,
+            controls=self.controls,
         )
 
     @property
@@ -201,6 +202,14 @@ class Brief:
         if self.site is None or not tool.writes or tool.playbook is None:
             return ()
         return tuple(publishing_answers(tool.playbook(self.assignment.parameters)))
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """CSS of what publishes; empty where the requests that publish are not known."""
+        tool = self.assignment.tool
+        if not self.publishing or tool.playbook is None:
+            return ()
+        return tuple(publishing_controls(tool.playbook(self.assignment.parameters)))
 
     @property
     def grants(self) -> tuple[Grant, ...]:

@@ -68,7 +68,13 @@ class Checkpoint:
             await self.desk.ask(reason, message)
 
     async def arm(self) -> None:
-        """Has it recorded that something may be published now. Raises Interrupted when the task is not ours any more."""
+        """Has it recorded that something may be published now. Raises Interrupted when the task is not ours any more.
+
+        In a dry run nothing may be: from here on nothing leaves the browser that could change anything.
+        """
+        if self.dry_run:
+            self.ear.shut = True
+            return
         await self.desk.arm()
         self.armed = True
 

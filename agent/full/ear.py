@@ -2,7 +2,7 @@
 
 The agent only sees the page. Here it is known what the site answered: a refusal ends the run with its code instead of a doubt, a
 yes says the new post's number. And as nobody knows what a page or an agent does next, such a request leaves once: after one that
-the site may have taken, no other goes out, and none at all in a dry run.
+the site may have taken, no other goes out, and none at all in a dry run. Once shut, it lets out only what reads.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ SETUP: Sequence[tuple[str, Mapping[str, object]]] = (
     ("Fetch.enable", {"patterns": [{"urlPattern": "*", "resourceType": kind} for kind in KINDS]}),
 )
 """The commands that make a tab ask before it sends anything of these kinds."""
+READING = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing at the site (RFC 9110, 9.2.1)."""
 SENT_ON = (307, 308)
 """Redirects after which the browser sends the same again: no answer yet."""
 
@@ -43,7 +45,7 @@ class Ear:
     """Hears what the site answers to one task's publishing requests.
 
     `may_leave` is asked before each is let out. `taken`: whether one went out that the site did not refuse, so that something may
-    have been published. `readings`: what the answers said.
+    have been published. `readings`: what the answers said. `shut`: whether only requests that read are let out.
     """
 
     def __init__(
@@ -59,12 +61,15 @@ class Ear:
         self.taken = False
         self.readings: dict[str, str] = {}
         self.refused: Failure | None = None
+        self.shut = False
 
     async def stop(self, cdp: Cdp, paused: Mapping[str, Any], session: str | None) -> None:
         """Lets a stopped request or answer go on, or not."""
         with suppress(Gone, Refused, TimeoutError):
             if "responseStatusCode" in paused or "responseErrorReason" in paused:
                 await self.hear(cdp, paused, session)
+            elif self.shut and paused["request"]["method"] not in READING:
+                await self.hold_back(cdp, paused, session)
             elif (answer := self.wanted(paused["request"])) is None:
                 await cdp.post("Fetch.continueRequest", {"requestId": paused["requestId"]}, session)
             else:
@@ -86,7 +91,12 @@ class Ear:
             return
         if free:
             self.forget(number)
-        await cdp.post("Fetch.failRequest", {**own, "errorReason": "BlockedByClient"}, session)
+        await self.hold_back(cdp, paused, session)
+
+    async def hold_back(self, cdp: Cdp, paused: Mapping[str, Any], session: str | None) -> None:
+        """Fails a request before it leaves the browser."""
+        own = {"requestId": paused["requestId"], "errorReason": "BlockedByClient"}
+        await cdp.post("Fetch.failRequest", own, session)
 
     async def hear(self, cdp: Cdp, paused: Mapping[str, Any], session: str | None) -> None:
         """Reads the answer before the page does, which may take it away."""

@@ -6,7 +6,8 @@
 - On a platform it types what the task says and nothing else, so that no page can put other words into somebody's mouth.
 - Before an act that may publish, the supervisor has it recorded. That is every click, key press, choice, upload and typed line
   break: for a tool with content from the moment something was typed outside of the login pages, for one without (a like) from
-  the start. In a dry run these acts are refused.
+  the start. In a dry run these acts are refused; where the control that publishes is known, only clicks on it and keys are, and
+  the supervisor lets nothing out that could change anything.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Place:
     origin: str = ""
     field: str = ""
     """`password`, `input` (any other <input>), `any` (another editable element), or empty."""
+    sends: bool = False
+    """Whether the click hits one of `Arming.controls`."""
 
 
 class Guard:
@@ -99,9 +102,19 @@ class Guard:
         act = action in ACTS or "\n" in text
         counts = self.typed or not self.arming.after_typing or "\n" in text
         self.typed = self.typed or bool(text and not PLACEHOLDER.search(text))
-        if act and counts and self.arming.dry_run:
+        if act and counts and self.arming.dry_run and not self.is_preparing(action, parameters, place):
             raise RefusedAct("This is a dry run: nothing may be sent. Finish now with the done action.")
         return act and counts
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """CSS of the controls that a dry run must not click; empty: none is known, or it is no dry run."""
+        return self.arming.controls if self.arming is not None and self.arming.dry_run else ()
+
+    def is_preparing(self, action: str, parameters: Mapping[str, Any], place: Place) -> bool:
+        """Whether an act of a dry run is known not to be the last one: a form of several steps is gone through."""
+        typing = action != "send_keys" or bool(typed_by(action, parameters))
+        return bool(self.controls) and typing and not place.sends
 
 
 def typed_by(action: str, parameters: Mapping[str, Any]) -> str:

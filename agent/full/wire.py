@@ -57,6 +57,8 @@ class Arming(Message):
     """What the task says, content included: outside the login pages nothing else is typed. Empty: the agent words it itself."""
     dry_run: bool = False
     """Whether acts that may publish are refused instead."""
+    controls: tuple[str, ...] = ()
+    """CSS of what publishes, where the site's publishing requests are known too: a dry run may then use every other control."""
 
 
 class Prepare(Message):

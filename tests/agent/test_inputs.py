@@ -28,6 +28,11 @@ addEventListener(kind,e=>heard.push(e.key?`${kind} ${e.key} ${e.code} ${+e.ctrlK
 :kind=='wheel'?`wheel ${e.deltaX} ${e.deltaY}`:`${kind} ${e.button} ${e.clientX},${e.clientY} ${e.detail}`))
 addEventListener('contextmenu',e=>e.preventDefault())</script>"""
 
+DRAG = document("""<body style="margin:0"><div id=card draggable=true style="width:80px;height:80px;background:red"></div>
+<div id=bin style="position:absolute;left:300px;top:200px;width:200px;height:200px;background:#ccc"></div><script>
+card.ondragstart=e=>e.dataTransfer.setData('text/plain','the card');card.ondragover=()=>window.over=true;bin.ondragover=e=>e.preventDefault();
+bin.ondrop=e=>{e.preventDefault();bin.textContent=e.dataTransfer.getData('text/plain')}</script>""")
+
 
 @pytest.fixture(scope="module")
 async def shared(driven: tuple[Chromium, Browser]) -> AsyncGenerator[tuple[Page, Window]]:
@@ -218,18 +223,24 @@ async def test_text_is_selected_by_dragging(page: Page, hands: Hands) -> None:
 
 
 async def test_things_are_dragged_and_dropped(page: Page, hands: Hands) -> None:
-    await page.goto(
-        document("""<body style="margin:0"><div id=card draggable=true style="width:80px;height:80px;background:red"></div>
-        <div id=bin style="position:absolute;left:300px;top:200px;width:200px;height:200px;background:#ccc"></div><script>
-        card.ondragstart=e=>e.dataTransfer.setData('text/plain','the card');bin.ondragover=e=>e.preventDefault();
-        bin.ondrop=e=>{e.preventDefault();bin.textContent=e.dataTransfer.getData('text/plain')}</script>""")
-    )
+    await page.goto(DRAG)
     hands.at(40, 40)
     hands.at(40, 40, 1)
     for x, y in ((50, 50), (150, 120), (350, 250), (400, 300)):
         hands.at(x, y, 1)
         # Moves that were not acted on yet are replaced by newer ones; a drag must still begin on the card.
         await page.evaluate("new Promise(requestAnimationFrame)")
+    hands.at(400, 300)
+    await becomes(lambda: page.evaluate("bin.textContent"), "the card")
+
+
+async def test_a_thing_is_dropped_where_the_pointer_has_just_arrived(page: Page, hands: Hands) -> None:
+    await page.goto(DRAG)
+    hands.at(40, 40)
+    hands.at(40, 40, 1)
+    hands.at(60, 60, 1)
+    await page.wait_for_function("window.over")
+    hands.at(400, 300, 1)
     hands.at(400, 300)
     await becomes(lambda: page.evaluate("bin.textContent"), "the card")
 

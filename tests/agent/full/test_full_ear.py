@@ -169,6 +169,13 @@ async def test_after_a_refusal_another_may_go_out(booth: Booth) -> None:
     assert booth.ear.taken
 
 
+async def test_once_it_is_shut_only_what_reads_goes_out(booth: Booth) -> None:
+    booth.ear.shut = True
+    assert [await booth.publish("one"), await booth.publish("again")] == ["blocked", "blocked"]
+    assert await booth.run("fetch('/?more').then((a) => a.status)") == 200
+    assert booth.press.published == []
+
+
 async def test_a_request_that_may_not_leave_does_not(booth: Booth) -> None:
     booth.leaves = False
     assert await booth.publish("one") == "blocked"

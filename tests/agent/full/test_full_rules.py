@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,17 @@ def test_in_a_dry_run_the_act_is_refused() -> None:
     rules = guard(after_typing=False, dry_run=True)
     with pytest.raises(RefusedAct, match="dry run"):
         rules.publishes("click", {}, place("https://bank.example"))
+
+
+def test_where_the_control_that_publishes_is_known_a_dry_run_goes_through_the_rest_of_the_form() -> None:
+    rules = guard(after_typing=True, dry_run=True, controls=("#send",))
+    at = place("https://bank.example")
+    assert rules.publishes("input", {"text": "two\nlines"}, at)
+    assert rules.publishes("click", {}, at)
+    assert rules.publishes("send_keys", {"keys": "more words"}, at)
+    for act, parameters in (("click", {}), ("send_keys", {"keys": "Control+Enter"})):
+        with pytest.raises(RefusedAct, match="dry run"):
+            rules.publishes(act, parameters, replace(at, sends=True))
 
 
 # -- redaction ---------------------------------------------------------------------------------------------------------

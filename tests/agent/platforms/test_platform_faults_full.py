@@ -109,15 +109,16 @@ def in_turn_of(row: Row) -> dict[str, End]:
     return {platform: row.full[platform]}
 
 
-@pytest.mark.parametrize("platform", ["twitter", "xueqiu"])
-async def test_a_dry_run_shows_the_filled_form_and_publishes_nothing(
-    platform: str, stage: Stage, full: tuple[FullEngine, RehearsedModel]
+@pytest.mark.parametrize(("platform", "steps"), [("twitter", 2), ("xueqiu", 2), ("tonghuashun", 6)])
+async def test_a_dry_run_goes_up_to_the_last_click_and_publishes_nothing(
+    platform: str, steps: int, stage: Stage, full: tuple[FullEngine, RehearsedModel]
 ) -> None:
     ran = await played(full, stage, ROWS[0], platform, dry_run=True)
     assert stage.replicas[platform].published == []
     assert ran.desk.armed == 0
     refused = next(step for step in ran.desk.steps if "dry run" in str(step.results))
     assert refused.screenshot
+    assert ran.desk.steps.index(refused) == steps
 
 
 @pytest.mark.parametrize("name", [name for name, tool in catalog().tools.items() if tool.platform in PLATFORMS])
