@@ -227,7 +227,13 @@ async def table(*parts: str) -> None:
             own.mkdir()
             if part.isdigit():
                 mine = await ours(fresh(server.url), own, int(part))
-                show(*row(f"PostgreSQL, {part} workers", mine, await bare(fresh(server.url), own, int(part))))
+                show(
+                    *row(
+                        f"PostgreSQL, {part} worker{'' if part == '1' else 's'}",
+                        mine,
+                        await bare(fresh(server.url), own, int(part)),
+                    )
+                )
             elif part == "hosts":
                 show(*await on_hosts(server, own, 2))
             elif part == "pending":

@@ -53,7 +53,10 @@ class Settings(BaseSettings):
     )
     allowed_hosts: list[str] = Field(
         default_factory=list,
-        description="Further host names that requests may name (JSON list, or with commas between); the public URL's and loopback are always allowed.",
+        description=(
+            "Further host names that requests may name (JSON list, or with commas between); the public URL's and loopback are always "
+            "allowed."
+        ),
     )
     cors_origins: list[str] = Field(
         default_factory=list,
@@ -66,7 +69,10 @@ class Settings(BaseSettings):
     # -- secrets
     vault_keys: list[SecretStr] = Field(
         default_factory=list[SecretStr],
-        description="Vault keys, newest first (JSON list, or with commas between); unset: `vault.key` in the data folder, made at the first start.",
+        description=(
+            "Vault keys, newest first (JSON list, or with commas between); unset: `vault.key` in the data folder, made at the first "
+            "start."
+        ),
     )
 
     # -- browsers

@@ -30,7 +30,8 @@ addEventListener('contextmenu',e=>e.preventDefault())</script>"""
 
 DRAG = document("""<body style="margin:0"><div id=card draggable=true style="width:80px;height:80px;background:red"></div>
 <div id=bin style="position:absolute;left:300px;top:200px;width:200px;height:200px;background:#ccc"></div><script>
-card.ondragstart=e=>e.dataTransfer.setData('text/plain','the card');card.ondragover=()=>window.over=true;bin.ondragover=e=>e.preventDefault();
+card.ondragstart=e=>e.dataTransfer.setData('text/plain','the card');card.ondragover=()=>window.over=true;
+bin.ondragover=e=>e.preventDefault();
 bin.ondrop=e=>{e.preventDefault();bin.textContent=e.dataTransfer.getData('text/plain')}</script>""")
 
 
