@@ -29,7 +29,7 @@ class Spending:
         """The tokens and dollars that were spent since this was last asked."""
         tokens, cost = self._told
         self._told = self.tokens, self.cost
-        return self.tokens - tokens, self.cost - cost
+        return self.tokens - tokens, round(self.cost - cost, 9)  # a billionth: prices are per million tokens
 
     @property
     def excess(self) -> str:

@@ -17,7 +17,8 @@ from agent.full.brief import ACTIONS, Brief
 from agent.full.files import safe
 from agent.full.guard import Guard, Place, RefusedAct
 from agent.full.prices import Price, prices
-from agent.full.wire import Arming, Beat, Begin, Grant, from_runner, to_runner
+from agent.full.spending import Spending
+from agent.full.wire import Arming, Beat, Begin, Grant, Spent, from_runner, to_runner
 from agent.origins import Origins
 from agent.redaction import Redactor
 from tests.agent.full.board import SITE, WriteNote, write_note
@@ -235,6 +236,15 @@ def test_a_model_is_found_by_the_longest_name_it_begins_with() -> None:
 def test_cached_tokens_cost_less() -> None:
     price = Price(prompt=10, cached=1, completion=100)
     assert price.of(prompt=1000, cached=400, completion=10) == pytest.approx((6000 + 400 + 1000) / 1e6)  # pyright: ignore[reportUnknownMemberType]  # pytest's own stub
+
+
+def test_a_step_costs_what_was_spent_since_the_last_one() -> None:
+    spending = Spending(Price(prompt=1000, cached=100, completion=1000), None)
+    told: list[tuple[int, float]] = []
+    for _ in range(4):
+        spending.add(Spent(prompt=1000, completion=50))
+        told.append(spending.since_last())
+    assert told == [(1050, 1.05)] * 4
 
 
 def test_a_file_may_add_prices_and_replace_them(tmp_path: Path) -> None:
