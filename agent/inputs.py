@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from agent.cdp import Answer, Gone, Refused
+from agent.clipboard import Clipboard, Copied
 from agent.keysyms import ALT, CONTROL, META, SHIFT, Key, accent_of, accented, key_of
 from agent.screencast import Screen
 
@@ -28,18 +28,6 @@ WHEELS = ((8, 0, -1), (16, 0, 1), (32, -1, 0), (64, 1, 0))
 """RFB bit, steps to the right, steps down."""
 EDITING = {"a": "selectAll", "c": "copy", "x": "cut", "z": "undo", "y": "redo"}
 """Editing commands that go with Ctrl or Command: on a Mac a page would not act on the bare key."""
-
-_FOCUSED = """let d=document,e=d.activeElement;
-while(e){if(e.shadowRoot?.activeElement)e=e.shadowRoot.activeElement;
-else if(e.contentDocument){d=e.contentDocument;e=d.activeElement}else break}"""
-_SELECTION = f"""(()=>{{{_FOCUSED}
-if(e&&/^(INPUT|TEXTAREA)$/.test(e.tagName)&&e.selectionStart!=null&&e.type!='password')
-return e.value.slice(e.selectionStart,e.selectionEnd);
-return String(d.getSelection())}})()"""
-_PASTE = f"""(text=>{{{_FOCUSED}
-if(!e||e.tagName=='IFRAME')return false;
-const t=new DataTransfer();t.setData('text/plain',text);
-return!e.dispatchEvent(new ClipboardEvent('paste',{{clipboardData:t,bubbles:true,cancelable:true,composed:true}}))}})"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +47,7 @@ class _Stroke:
 class Inputs:
     """One person's hands. `allowed` is asked at every event; `acted` is told what was done, never what was typed.
 
-    `copied` gets the text that the person copied in the page, for their own clipboard.
+    `copied` gets the text that the person copied in the page.
     """
 
     def __init__(
@@ -68,9 +56,9 @@ class Inputs:
         *,
         allowed: Callable[[], bool],
         acted: Callable[[str], None],
-        copied: Callable[[str], Awaitable[None]] | None = None,
+        copied: Copied | None = None,
     ) -> None:
-        self.copied = copied
+        self.clipboard = Clipboard(self._post, acted, copied)
         self._screen = screen
         self._allowed = allowed
         self._acted = acted
@@ -86,10 +74,6 @@ class Inputs:
         self._accent = ""
         self._click = (0, 0.0, 0)
         """Button, time and count of the last press."""
-        self._clipboard = ""
-        self._clipboard_here = asyncio.Event()
-        self._clipboard_here.set()
-        self._copying: set[asyncio.Task[None]] = set()
         self._unanswered: deque[asyncio.Future[Answer]] = deque()
         self._fewer = asyncio.Event()
 
@@ -116,15 +100,6 @@ class Inputs:
         while len(self._queue) >= MOST_QUEUED:
             self._fewer.clear()
             await self._fewer.wait()
-
-    def await_clipboard(self) -> None:
-        """The person's clipboard has changed and its text is on the way: a paste waits for it."""
-        self._clipboard_here.clear()
-
-    def set_clipboard(self, text: str) -> None:
-        """The text of the person's clipboard, kept until it is pasted."""
-        self._clipboard = text
-        self._clipboard_here.set()
 
     async def run(self) -> None:
         """Acts on what comes, until cancelled or the browser is gone."""
@@ -263,7 +238,7 @@ class Inputs:
                 "Input.dispatchKeyEvent", type="rawKeyDown", autoRepeat=again, commands=editing, **described
             )
         if command and key.key.lower() in {"c", "x"}:
-            self._copy_soon()
+            self.clipboard.copy_soon()
         if not key.modifier:
             self._acted("typed")
 
@@ -293,7 +268,7 @@ class Inputs:
         elif self._modifiers == ALT and name in {"arrowleft", "arrowright"}:
             await self.go(-1 if name == "arrowleft" else 1)
         elif command and name == "v" and not self._modifiers & ALT:
-            return await self._paste()
+            return await self.clipboard.paste()
         else:
             return False
         return True
@@ -313,41 +288,6 @@ class Inputs:
         if 0 <= entry < len(history["entries"]):
             await self._post("Page.navigateToHistoryEntry", entryId=history["entries"][entry]["id"])
             self._acted("went back" if step < 0 else "went forward")
-
-    async def _paste(self) -> bool:
-        """Offers the text to the page as a paste event, which one-time-code fields and editors wait for; a page that does
-        not take it gets it inserted. The browser's own clipboard is left alone: other tasks may share that browser.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                await self._clipboard_here.wait()
-        text = self._clipboard
-        if not text:
-            return False
-        asked = await self._post(
-            "Runtime.evaluate", expression=f"{_PASTE}({json.dumps(text)})", returnByValue=True, userGesture=True
-        )
-        await asyncio.wait((asked,), timeout=2)
-        taken = asked.done() and not asked.exception() and asked.result()["result"].get("value") is True
-        if not taken:
-            await self._post("Input.insertText", text=text)
-        self._acted("pasted")
-        return True
-
-    def _copy_soon(self) -> None:
-        if self.copied:
-            job = asyncio.create_task(self._copy(self.copied))
-            self._copying.add(job)
-            job.add_done_callback(self._copying.discard)
-
-    async def _copy(self, copied: Callable[[str], Awaitable[None]]) -> None:
-        with suppress(Refused, Gone, TimeoutError, ConnectionError):
-            asked = await self._post("Runtime.evaluate", expression=_SELECTION, returnByValue=True)
-            text = (await asyncio.wait_for(asked, 2))["result"].get("value")
-            if isinstance(text, str) and text:
-                self._clipboard = text
-                self._acted("copied")
-                await copied(text)
 
 
 def _devtools_buttons(mask: int) -> int:

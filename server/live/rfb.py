@@ -73,7 +73,7 @@ class Viewer:
         """Serves until the viewer leaves (Broken), the browser is gone (Gone), or it is cancelled."""
         await self._begin()
         if self._inputs:
-            self._inputs.copied = self._offer
+            self._inputs.clipboard.copied = self._offer
         self._screen.listeners.append(self._renamed)
         jobs = [asyncio.create_task(work) for work in (self._read(), self._write())]
         if self._inputs:
@@ -177,7 +177,7 @@ class Viewer:
         if self._inputs is None:
             return
         if length >= 0:
-            self._inputs.set_clipboard(text.decode("latin-1"))
+            self._inputs.clipboard.set(text.decode("latin-1"))
         elif length <= -4:
             await self._extended_clipboard(self._inputs, Clip(int.from_bytes(text[:4])), text[4:])
 
@@ -185,10 +185,10 @@ class Viewer:
         if Clip.TEXT not in flags:
             return
         if Clip.NOTIFY in flags:
-            inputs.await_clipboard()
+            inputs.clipboard.expect()
             await self._clip(Clip.REQUEST | Clip.TEXT)
         elif Clip.PROVIDE in flags:
-            inputs.set_clipboard(unpack_text(body))
+            inputs.clipboard.set(unpack_text(body))
         elif Clip.REQUEST in flags:
             await self._clip(Clip.PROVIDE | Clip.TEXT, pack_text(self._copied))
 

@@ -167,9 +167,9 @@ async def test_a_password_is_not_copied(page: Page, hands: Hands) -> None:
 
 
 async def test_a_paste_waits_for_the_clipboard_and_is_inserted(page: Page, hands: Hands) -> None:
-    hands.await_clipboard()
+    hands.clipboard.expect()
     hands.tap(CONTROL, ord("v"))
-    hands.set_clipboard("pasted 文字\n")
+    hands.clipboard.set("pasted 文字\n")
     await value(page, "pasted 文字")
     assert hands.acts == ["pasted"]
 
@@ -178,7 +178,7 @@ async def test_a_page_that_handles_pastes_gets_the_event(page: Page, hands: Hand
     await page.evaluate(
         "field.addEventListener('paste', e => { e.preventDefault(); field.value = e.clipboardData.getData('text').split('').join('-') })"
     )
-    hands.set_clipboard("123456")
+    hands.clipboard.set("123456")
     hands.tap(CONTROL, ord("v"))
     await value(page, "1-2-3-4-5-6")
 
