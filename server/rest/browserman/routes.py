@@ -147,7 +147,7 @@ def steering(verb: str) -> Any:
 async def list_platforms(request: Request) -> Response:
     """GET /platforms (1.9)."""
     catalog = reach(request)["catalog"]
-    return answer({"platforms": [views.platform_view(catalog, name) for name in catalog.sites]})
+    return answer({"platforms": [views.platform_view(catalog, name) for name in views.in_order(catalog.sites)]})
 
 
 async def get_platform(request: Request) -> Response:

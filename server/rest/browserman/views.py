@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +24,11 @@ STATES: Mapping[TaskState, str] = {
 """Every stored state in this dialect's word: it knows no pause, so `progress.step` says waiting_for_human (1.4, 1.10)."""
 
 HUMAN = "waiting_for_human"
+DOCUMENTED = (
+    *("twitter", "xueqiu", "eastmoney", "tonghuashun"),
+    *("createTweet", "likeTweet", "reTweet", "replyTweet", "quoteTweet"),
+)
+"""Platforms and actions in the order of the documents (1.9)."""
 
 
 def iso(when: datetime | None) -> str | None:
@@ -172,13 +177,18 @@ def sign_in_view(sign_in: SignIn) -> dict[str, Any]:
     return present({"state": sign_in.state, "expiresAt": ends, "message": sign_in.message or None})
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """The names as the documents list them; what they do not know follows."""
+    return sorted(names, key=lambda name: DOCUMENTED.index(name) if name in DOCUMENTED else len(DOCUMENTED))
+
+
 def platform_view(catalog: Catalog, platform: str) -> dict[str, Any]:
     """One platform (1.9), with what its actions need."""
     site = catalog.site(platform)
     return {
         "id": site.id,
         "name": site.name,
-        "actions": [tool.action for tool in catalog.of(site.id)],
+        "actions": in_order(tool.action for tool in catalog.of(site.id)),
     }
 
 
