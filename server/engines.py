@@ -19,7 +19,6 @@ from server.settings import Settings, SettingWrong
 from tools.errors import BrowserFailed
 
 _log = structlog.get_logger(__name__)
-_SANDBOX = {"auto": None, "on": True, "off": False}
 
 
 def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str]) -> Mapping[EngineName, Engine]:
@@ -43,7 +42,7 @@ def build_engines(settings: Settings, run_folder: Path, stand_ins: Mapping[str, 
             private_network=settings.private_network,
             origins=Origins(stand_ins),
             ads=_ads(settings.ad_hosts),
-            sandbox=_SANDBOX[settings.sandbox],
+            sandbox=settings.sandboxed,
         )
     )
     return {"lite": lite, "full": full}
@@ -62,7 +61,7 @@ def build_lite(settings: Settings, run_folder: Path, stand_ins: Mapping[str, str
         _finder(settings),
         run_folder / "lite",
         Origins(stand_ins),
-        sandbox=_SANDBOX[settings.sandbox],
+        sandbox=settings.sandboxed,
         private_network=settings.private_network,
         ads=_ads(settings.ad_hosts),
     )
@@ -74,7 +73,7 @@ def build_login_browsers(settings: Settings, run_folder: Path, stand_ins: Mappin
         _finder(settings),
         run_folder / "sign-in",
         Origins(stand_ins),
-        sandbox=_SANDBOX[settings.sandbox],
+        sandbox=settings.sandboxed,
         private_network=settings.private_network,
     )
 

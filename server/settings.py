@@ -270,6 +270,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data / 'webhand.db'}"
 
     @property
+    def sandboxed(self) -> bool | None:
+        """Whether Chromium's own sandbox is on; None: wherever it can be."""
+        return None if self.sandbox == "auto" else self.sandbox == "on"
+
+    @property
     def embedded(self) -> bool:
         """Whether the database is the embedded one, which only this machine's one server uses."""
         return self.database.startswith("sqlite")

@@ -107,7 +107,7 @@ async def look_at_chromium(settings: Settings, fix: bool) -> Finding:
                 "Chromium", "missing", "None was found: run 'webhand doctor --fix', or set WEBHAND_CHROMIUM."
             )
         with tempfile.TemporaryDirectory() as folder:
-            chromium = await Chromium.launch(path, Path(folder))
+            chromium = await Chromium.launch(path, Path(folder), sandbox=settings.sandboxed)
             await chromium.close()
     except BrowserFailed as error:
         return Finding("Chromium", "missing", error.message)
