@@ -93,8 +93,10 @@ CHOICES = """\
 - Statuses: 200 for every success, create included; errors as in the table of [codes](tools.md#error-codes), in the envelope on every path.
 - `tool` and `action`, both views' field names, and `accountName` at the top or among the parameters: both spellings are taken and given.
 - A `timeout` above the limit is brought down to it; every view shows the `timeout` in force.
-- A paused task is `processing`, with `progress.step` `waiting_for_human`, and `reason` and `message` beside it.
+- A paused task is `processing`, with `waiting_for_human` as `progress.step`, and `progress.reason` and `progress.message` beside it.
 - A task cancelled after its publishing act went out is `cancelled` and carries `error` with `OUTCOME_UNCERTAIN`.
+- `dryRun: true` does everything but the last click and keeps a screenshot of the filled form. On the full engine clicks on what
+  publishes and keys are refused, and no request leaves the browser that could change anything.
 - A date of `endDate` without a time means the end of that day.
 - `GET /api/tasks/:taskId?wait=30` answers when the task ends or pauses, or after so many seconds (at most 55); an `ETag`
   spares unchanged answers.
