@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.full.files import safe
 from tests.agent.full.stage import RecordingDesk, Stage
 from tests.scripted_model import acts, done
 
@@ -92,3 +93,17 @@ async def test_no_other_file_of_the_machine_can_be_read_or_uploaded(
     assert "the machine's own" not in str([step.results for step in desk.steps])
     assert all("error" in step.results[0] for step in desk.steps[3:5])
     assert b"the machine's own" not in b"".join(stage.model.requests)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("../../etc/passwd", "_.._etc_passwd"),
+        ("a b;rm -rf.csv", "a b_rm -rf.csv"),
+        ("..", "file"),
+        ("über.pdf", "über.pdf"),
+        ("x" * 300 + ".txt", "x" * 120 + ".txt"),
+    ],
+)
+def test_names_of_files_are_made_safe(name: str, kept: str) -> None:
+    assert safe(name) == kept
