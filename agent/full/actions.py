@@ -168,8 +168,11 @@ class GuardedTools(Tools[None]):
         if not controls or action != "click":
             return False
         index = parameters.get("index")
-        element = await Element.at(session, index) if isinstance(index, int) else None
-        return element is None or bool(await element.call(SENDS, controls))
+        try:
+            element = await Element.at(session, index) if isinstance(index, int) else None
+            return element is None or bool(await element.call(SENDS, controls))
+        except RuntimeError:  # so cdp-use says that the element or its page is gone
+            return True
 
     async def type_secret(self, session: BrowserSession, parameters: Mapping[str, Any], place: Place) -> ActionResult:
         """Types a text with secrets in it, without browser-use, which would type it elsewhere when the field is gone."""
