@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -148,9 +149,14 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         self._private = private
         self._loopback = loopback
         self._look_up = look_up
+        self._tls = tls
+
+    @cached_property
+    def _inner(self) -> httpx.AsyncHTTPTransport:
+        """Made for the first call: to read the certificates would take a tenth of a second of every start."""
         # A kept connection is found again by its address, and two names may share one: each call gets its own.
         alone = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        self._inner = httpx.AsyncHTTPTransport(verify=tls or True, limits=alone)
+        return httpx.AsyncHTTPTransport(verify=self._tls or True, limits=alone)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends the request to the first checked address that can be connected to. Raises AddressRefused or httpx's errors."""
@@ -173,7 +179,8 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Closes every connection."""
-        await self._inner.aclose()
+        if "_inner" in vars(self):
+            await self._inner.aclose()
 
     def _admits(self, host: str, address: Address) -> bool:
         if not self._loopback:

@@ -7,6 +7,8 @@ import sys
 
 import typer
 
+from server.importing import importing
+
 
 def main() -> None:
     """Runs the command line. The last word is a sentence, never a traceback; a broken pipe is no error, neither is Ctrl+C.
@@ -16,11 +18,13 @@ def main() -> None:
     os.umask(0o077)
     try:
         if speaks_mcp():
-            from server.commands.mcp import mcp  # the others would cost seconds
+            with importing():
+                from server.commands.mcp import mcp  # the others would cost seconds
 
             typer.run(mcp)
         else:
-            from server.commands.root import app  # as above
+            with importing():
+                from server.commands.root import app  # as above
 
             app()
     except KeyboardInterrupt:

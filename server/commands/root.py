@@ -10,6 +10,7 @@ import typer
 from server.commands import accounts, keys, platforms, tasks, webhooks
 from server.commands import mcp as mcp_command
 from server.commands.local import err, give_up, out, plainly, print_json, settings
+from server.importing import importing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,8 +37,9 @@ def serve(
     worker: Annotated[bool, typer.Option(help="Whether this process carries tasks out too.")] = True,
 ) -> None:
     """Serves REST, MCP, live views and pages."""
-    from server.logs import set_up_logging  # commands that need no server start faster without it
-    from server.serving import serve as serve_until_stopped  # as above
+    with importing():
+        from server.logs import set_up_logging  # commands that need no server start faster without it
+        from server.serving import serve as serve_until_stopped  # as above
 
     used = settings(host=host, port=port)
     set_up_logging(used)
@@ -60,8 +62,9 @@ def _greet(house: object) -> None:
 @app.command()
 def worker() -> None:
     """Carries tasks out for fronts on other machines (PostgreSQL only)."""
-    from server.logs import set_up_logging  # as above
-    from server.serving import work_until_stopped  # as above
+    with importing():
+        from server.logs import set_up_logging  # as above
+        from server.serving import work_until_stopped  # as above
 
     used = settings()
     set_up_logging(used)
@@ -77,7 +80,8 @@ def demo(
     port: Port = 0,
 ) -> None:
     """Runs the main job on the practice site: an MCP tool call becomes a task in a real Chromium, proved and read back."""
-    from server.commands.demo import run_demo  # as above
+    with importing():
+        from server.commands.demo import run_demo  # as above
 
     if engine not in {"lite", "full"}:
         give_up("The engine is 'lite' or 'full'.")
