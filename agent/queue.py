@@ -152,10 +152,10 @@ class Queue:
 
     # -- upkeep -------------------------------------------------------------------------------------------------------
 
-    async def prune(self) -> int:
-        """Removes wake-ups that were taken long ago; DBOS itself keeps every one for ever."""
+    async def prune(self, kept: timedelta = _KEPT) -> int:
+        """Removes wake-ups that were taken longer ago than `kept`; DBOS itself keeps every one for ever."""
         # By when they were taken, not by when they were promised: an upkeep that runs was promised an hour before.
-        before = (datetime.now(UTC) - _KEPT).isoformat()
+        before = (datetime.now(UTC) - kept).isoformat()
         # PENDING ones that old were taken by a process that died; what they were about is looked at by the audits anyway.
         over = ["SUCCESS", "ERROR", "CANCELLED", "PENDING", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
         done = await DBOS.list_workflows_async(

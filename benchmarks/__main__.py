@@ -12,7 +12,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 USUAL = ("server", "lists", "platforms", "full_engine", "mcp", "live_view")
-LONG = ("scale", "chaos", "endurance")
+LONG = ("scale", "chaos", "endurance", "upkeep")
 """Minutes each: only where they are named."""
 NAMES = (*USUAL, *LONG)
 
