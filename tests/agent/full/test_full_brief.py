@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from agent.engine import Assignment, Login, Options
 from agent.full.brief import ACTIONS, Brief
-from agent.full.wire import Arming, Beat, Begin, Grant, from_runner, to_runner
+from agent.full.wire import Arming, Beat, Begin, Grant, ModelChoice, from_runner, to_runner
 from agent.origins import Origins
 from tests.agent.full.board import SITE, WriteNote, write_note
 from tools.browser.run_task import RunTask
@@ -90,7 +90,7 @@ def test_messages_survive_the_wire() -> None:
     begin = Begin(
         task="t",
         instructions="i",
-        model={"base_url": "http://x/v1", "name": "m", "api_key": "k"},  # pyright: ignore[reportArgumentType]  # as it arrives
+        model=ModelChoice(base_url="http://x/v1", name="m", api_key="k"),
         max_steps=1,
         max_failures=1,
         width=1,
