@@ -19,6 +19,8 @@ SETTLE = 0.15
 LIST_SECONDS = 2.0
 REFRESH = 0.5
 """Seconds from a new picture to a look at the title."""
+LOOK = 0.25
+"""Seconds between two tries to ask a tab whether it is visible."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Tab:
     visible_since: float = 0
     """Monotonic seconds; 0 while hidden."""
     crashed: bool = False
+    sensed: bool = False
+    """Whether Chromium has been asked to say when it becomes visible."""
 
     @property
     def name(self) -> str:
@@ -67,6 +71,7 @@ class Tabs:
         self._earlier = {target: place for place, target in enumerate(await asyncio.to_thread(latest_first, cdp_url))}
         self._began = time.monotonic()
         await self._cdp.call("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "page"}]})
+        self._start(self._look())
 
     async def another(self, tab: Tab | None) -> None:
         """Waits until another tab than this is shown."""
@@ -75,10 +80,12 @@ class Tabs:
             await self._moved.wait()
 
     async def sense(self, tab: Tab) -> None:
-        """(Re)starts the sensor of a tab that is not being cast."""
+        """(Re)starts the sensor of a tab that is not being cast. Chromium refuses in the middle of a navigation."""
+        tab.sensed = False
         with suppress(Refused, TimeoutError):
             size = {"format": "jpeg", "quality": 1, "maxWidth": 32, "maxHeight": 32}
             await self._cdp.call("Page.startScreencast", size, tab.session)
+            tab.sensed = True
 
     def refresh_soon(self) -> None:
         """Asks for the title of the tab that is shown, in a moment: Chromium tells of addresses by itself, not of titles."""
@@ -139,6 +146,20 @@ class Tabs:
             tab.session = answer["sessionId"]
             await self.sense(tab)
             self._changed()
+
+    async def _look(self) -> None:
+        """Asks the tabs again that could not be asked yet: nothing tells when Chromium would no longer refuse."""
+        with suppress(Gone):
+            while True:
+                await asyncio.sleep(LOOK)
+                for tab in self.everyone():
+                    if not tab.sensed and tab is not self.shown:
+                        await self._sense_anew(tab)
+
+    async def _sense_anew(self, tab: Tab) -> None:
+        with suppress(Refused, TimeoutError):
+            await self._cdp.call("Page.stopScreencast", None, tab.session)  # a question may have been heard after all
+        await self.sense(tab)
 
     async def _refresh(self) -> None:
         await asyncio.sleep(REFRESH)

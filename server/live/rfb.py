@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from enum import IntEnum
+from typing import Any
 
 from agent.frame import Frame
 from agent.inputs import Inputs
@@ -94,7 +95,10 @@ class Viewer:
         """ClientInit and ServerInit."""
         async with in_time():
             await self._stream.read(1)  # shared or not: always shared
-        frame = await self._screen.next(-1)
+        # A page may take its time to show itself, and the viewer its leave meanwhile.
+        frame = await self._frame(-1, unless=self._stream.left())
+        if frame is None:
+            raise Broken("the viewer left")
         self._size = frame.width, frame.height
         name = self._screen.name.encode()[:4096]
         await self._stream.send(
@@ -227,15 +231,22 @@ class Viewer:
     async def _next_frame(self) -> Frame | None:
         """The next frame to draw, or None when something else is to be said first. Raises Gone."""
         seen = -1 if self._all_wanted or self._seen is None else self._seen.number
-        coming = asyncio.create_task(self._screen.next(seen))
-        stirred = asyncio.create_task(self._stirred.wait())
+        return await self._frame(seen, unless=self._stirred.wait())
+
+    async def _frame(self, after: int, *, unless: Coroutine[Any, Any, object]) -> Frame | None:
+        """The frame after that one, or None when the other thing happens first. Raises Gone, and what the other thing raises."""
+        coming = asyncio.create_task(self._screen.next(after))
+        other = asyncio.create_task(unless)
         try:
-            await asyncio.wait((coming, stirred), return_when=asyncio.FIRST_COMPLETED)
-            return coming.result() if coming.done() else None
+            await asyncio.wait((coming, other), return_when=asyncio.FIRST_COMPLETED)
+            if coming.done():
+                return coming.result()
+            other.result()
+            return None
         finally:
-            for job in (coming, stirred):
+            for job in (coming, other):
                 job.cancel()
-            await asyncio.gather(coming, stirred, return_exceptions=True)
+            await asyncio.gather(coming, other, return_exceptions=True)
 
     def _resize(self, frame: Frame) -> None:
         self._size = frame.width, frame.height

@@ -6,6 +6,9 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+LARGEST_KEPT = 1 << 16
+"""Bytes that a viewer may send while nobody reads."""
+
 
 class Broken(ConnectionError):
     """The viewer left, or does not speak as it should."""
@@ -29,6 +32,13 @@ class Stream:
         taken = bytes(self._kept[:count])
         del self._kept[:count]
         return taken
+
+    async def left(self) -> None:
+        """Returns when the viewer has left; what it says until then is kept for `read`. Not beside a `read`. Raises Broken."""
+        while more := await self._receive():
+            self._kept += more
+            if len(self._kept) > LARGEST_KEPT:
+                raise Broken("a viewer that does not wait for its turn")
 
     async def unpack(self, layout: str) -> tuple[Any, ...]:
         """The fields of a struct. Raises Broken."""

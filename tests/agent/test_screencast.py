@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.async_api import Browser, Error, Page
 
 import agent.screencast
-from agent.cdp import Cdp, Gone
+from agent.cdp import Answer, Cdp, Gone, Refused
 from agent.chromium import Chromium
 from agent.engine import Window
 from agent.screencast import Screen
@@ -160,6 +160,23 @@ async def test_a_crashed_page_is_told_and_seen_again_after_a_reload(page: Page, 
         await screen.cdp.call("Page.navigate", {"url": colour("blue")}, tab.session)
         await seen(screen, lambda frame: colour_of(frame) == "blue")
         assert not tab.crashed
+
+
+async def test_a_tab_that_cannot_be_watched_in_the_middle_of_a_navigation_is_seen_after_it(
+    page: Page, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Chromium does for a moment, some of the time on a busy machine, is done here in its place, each time."""
+    refusals, call = iter(range(2)), Cdp.call
+
+    async def refusing(cdp: Cdp, method: str, *arguments: Any, **options: Any) -> Answer:
+        if method == "Page.startScreencast" and next(refusals, None) is not None:
+            raise Refused("Not attached to an active page")
+        return await call(cdp, method, *arguments, **options)
+
+    monkeypatch.setattr(Cdp, "call", refusing)
+    await page.goto(colour("red"))
+    async with screen.watched():
+        await seen(screen, lambda frame: colour_of(frame) == "red")
 
 
 async def test_nothing_is_captured_while_nobody_wants_a_frame(page: Page, screen: Screen) -> None:

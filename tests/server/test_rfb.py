@@ -24,7 +24,7 @@ from server.live import handshake
 from server.live.handshake import challenge, vnc_response, welcome
 from server.live.pictures import Box, Pictures, PixelFormat, changed_boxes
 from server.live.rfb import Viewer
-from server.live.stream import Broken, Stream
+from server.live.stream import LARGEST_KEPT, Broken, Stream
 from tests.agent.screens import becomes, document, driven_chromium, driven_page, seen
 from tests.server.rfb_client import EVERYTHING, TIGHT_JPEG, VncClient, differ
 
@@ -443,6 +443,27 @@ async def test_a_viewer_that_never_introduces_itself_is_left(screen: Screen, mon
             await client.close()
 
 
+async def test_a_viewer_that_leaves_before_there_is_a_picture_is_noticed(shown: tuple[Page, Window]) -> None:
+    served = asyncio.Event()
+
+    async def serve(stream: Stream) -> None:
+        screen = Screen(Window(shown[1].cdp_url, "a context without pages"))
+        try:
+            async with screen.watched():
+                await welcome(stream)
+                await Viewer(stream, screen, Pictures()).run()
+        finally:
+            await screen.close()
+            served.set()
+
+    async with listening(serve) as connect, asyncio.timeout(10):
+        client = await connect()
+        client.writer.write(b"RFB 003.008\n\x01\x01")  # all that it has to say until it is told of the picture
+        await client.read(len("RFB 003.008\n") + 2 + 4)
+        await client.close()
+        await served.wait()
+
+
 async def test_old_viewers_are_refused_and_the_macos_one_is_not(screen: Screen) -> None:
     async def serve(stream: Stream) -> None:
         await welcome(stream)
@@ -523,6 +544,26 @@ def test_every_change_lies_in_a_box_and_boxes_are_few(places: list[tuple[int, in
 
 def test_boxes_know_their_area() -> None:
     assert Box(10, 20, 30, 25).area == 100
+
+
+def test_a_stream_keeps_what_is_said_before_its_turn_within_bounds() -> None:
+    pieces = iter([b"abc", b"de", b"", bytes(LARGEST_KEPT), b"more"])
+
+    async def receive() -> bytes:
+        return next(pieces)
+
+    async def send(_: bytes) -> None:
+        raise AssertionError
+
+    async def read() -> bytes:
+        stream = Stream(receive, send)
+        await stream.left()
+        said = await stream.read(5)
+        with pytest.raises(Broken):
+            await stream.left()
+        return said
+
+    assert asyncio.run(read()) == b"abcde"
 
 
 def test_a_stream_reads_exactly_over_any_pieces() -> None:

@@ -13,6 +13,7 @@ from server.house import House
 from server.serving import serving
 from server.settings import read_settings
 from storage.ids import mint
+from storage.tables import Account
 from tests.replicas.eastmoney import Eastmoney
 from tests.replicas.replica import Replica
 from tests.replicas.replica import serving as replicating
@@ -55,10 +56,15 @@ async def place(replicas: Mapping[str, Replica], tmp_path_factory: pytest.TempPa
         yield Place(house, caller, replicas)
 
 
-@pytest.mark.parametrize("platform", ["twitter", "xueqiu", "eastmoney", "tonghuashun"])
-async def test_a_person_signs_in_and_the_server_reads_who_they_are(place: Place, page: Page, platform: str) -> None:
-    house, member = place.house, place.replicas[platform].member
-    account = await house.accounts.create(place.caller, platform, mint("account"))  # another where it is tried again
+@pytest.fixture(params=["twitter", "xueqiu", "eastmoney", "tonghuashun"])
+async def account(place: Place, request: pytest.FixtureRequest) -> AsyncGenerator[Account]:
+    account = await place.house.accounts.create(place.caller, request.param, mint("account"))
+    yield account
+    await place.house.sign_ins.forget(account.id)  # its browser must not be in the next one's way
+
+
+async def test_a_person_signs_in_and_the_server_reads_who_they_are(place: Place, page: Page, account: Account) -> None:
+    house, member = place.house, place.replicas[account.platform].member
     attempt = await open_browser(page, house, account, await house.sign_ins.begin(place.caller, account.id))
     await click(page, attempt, "[name=member]")
     await page.keyboard.type(member)
