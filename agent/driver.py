@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from agent.installed import DRIVER_TROUBLE
-from agent.ownership import write_record
+from agent.ownership import remove_folder, write_record
 from tools.errors import BrowserFailed
 
 CONNECT_MS = 30_000
@@ -71,7 +71,7 @@ class Driver:
             self._running = None
             with suppress(PlaywrightError, TimeoutError):
                 await asyncio.wait_for(playwright.stop(), END_SECONDS)
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(remove_folder, folder)
 
 
 async def start(folder: Path) -> Playwright:

@@ -9,12 +9,16 @@ import platform
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TypedDict
 
 import psutil
 
 RECORD = "owner.json"
+TRIES = 20
+TRY_AGAIN = 0.1
+"""Seconds between two tries to remove a folder."""
 
 
 class Record(TypedDict):
@@ -91,4 +95,8 @@ def remove_folder(folder: Path) -> None:
         socket = link.readlink() if link.is_symlink() else link
         if socket.parent.name.startswith(("org.chromium.", "com.google.")):
             shutil.rmtree(socket.parent, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    for _ in range(TRIES):  # what was killed a moment ago may still be writing
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(TRY_AGAIN)

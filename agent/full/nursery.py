@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import psutil
 import agent
 from agent.full.wire import LONGEST_LINE, Message, encode
 from agent.full.zygote import PID
+from agent.ownership import remove_folder, write_record
 from tools.errors import Interrupted
 
 ENVIRONMENT = {
@@ -57,10 +59,11 @@ class Runner:
 
 
 class Nursery:
-    """Forks runners. `folder` is the zygote's own, removed by `close`."""
+    """Forks runners. The zygote has a folder of its own in `folder`, removed by `close` (or by the next start's reap_orphans)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.home: Path | None = None
         self.process: asyncio.subprocess.Process | None = None
         self.control: socket.socket
         self.turn = asyncio.Lock()
@@ -96,8 +99,11 @@ class Nursery:
 
     async def start(self) -> None:
         """Starts the zygote; it needs some seconds before it forks for the first time."""
-        home = self.folder / "zygote"
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.home is None:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.home = Path(tempfile.mkdtemp(prefix="zygote-", dir=self.folder))
+            write_record(self.home)
+        home = self.home
         self.control, theirs = socket.socketpair()
         self.control.setblocking(False)
         packages = os.pathsep.join(str(Path(path).parent) for path in agent.__path__)
@@ -129,3 +135,6 @@ class Nursery:
                 self.process.kill()
             await self.process.wait()
             self.process = None
+        if self.home is not None:
+            await asyncio.to_thread(remove_folder, self.home)
+            self.home = None

@@ -6,7 +6,6 @@ A pair serves one task and is thrown away: what a task leaves behind in it, no o
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
@@ -19,7 +18,7 @@ from agent.chromium import Chromium
 from agent.full.nursery import Nursery, Runner
 from agent.full.watch import Watch
 from agent.full.wire import Prepare, Ready, from_runner, read_line
-from agent.ownership import write_record
+from agent.ownership import remove_folder, write_record
 from agent.wall import Gate, Wall
 from tools.errors import BrowserFailed, Failure, Interrupted
 
@@ -103,7 +102,7 @@ class Pairs:
         async with AsyncExitStack() as stack:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix="full-", dir=self.folder))
-            stack.push_async_callback(asyncio.to_thread, shutil.rmtree, folder, ignore_errors=True)
+            stack.push_async_callback(asyncio.to_thread, remove_folder, folder)
             write_record(folder)  # where we die, the next start removes it
             gate = await stack.enter_async_context(Gate.open(NOWHERE, upstream))
             runner = await self.nursery.runner()

@@ -174,6 +174,21 @@ async def test_what_a_dead_owner_left_is_removed(tmp_path: Path) -> None:
     assert entries(tmp_path) == ["mine"]
 
 
+async def test_a_folder_goes_although_somebody_still_writes_there_for_a_moment(tmp_path: Path) -> None:
+    folder = tmp_path / "chromium-1"
+    folder.mkdir()
+    script = (
+        "import os, sys, time; os.chdir(sys.argv[1]); ends = time.monotonic() + 0.5; print(flush=True)\n"
+        "while time.monotonic() < ends: open(str(time.monotonic_ns()), 'w').close()"
+    )
+    writer = start(sys.executable, "-c", script, folder)
+    assert writer.stdout
+    writer.stdout.readline()
+    await asyncio.to_thread(ownership.remove_folder, folder)
+    assert entries(tmp_path) == []
+    writer.communicate()
+
+
 async def test_a_program_that_is_no_browser_is_named_with_its_last_words(tmp_path: Path) -> None:
     program = tmp_path / "chrome"
     program.write_text("#!/bin/sh\necho no display >&2\nexit 3\n")

@@ -32,10 +32,8 @@ def remains(stage: Stage) -> set[str]:
     browsers = [one for one in mine if one.pid not in kept and "chrom" in one.name()]
     runners = [one for zygote in zygotes for one in zygote.children() if one.pid not in kept]
     below = {one for browser in browsers for one in family(browser.pid)}
-    folders = {path.name for path in (stage.folder / "run").iterdir() if not path.name.startswith("driver-")} - {
-        "zygote",
-        *(pair.folder.name for pair in ready),
-    }
+    lasting = ("driver-", "zygote-", *(pair.folder.name for pair in ready))
+    folders = {path.name for path in (stage.folder / "run").iterdir() if not path.name.startswith(lasting)}
     return folders | {f"{one.pid} {one.name()}" for one in living([*below, *runners])}
 
 
