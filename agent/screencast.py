@@ -215,6 +215,7 @@ class Screen:
 
     async def _rest(self, cdp: Cdp, tabs: Tabs, tab: Tab) -> None:
         """Leaves a tab that is no longer shown to its sensor."""
+        tab.sensed = False
         with suppress(Refused, TimeoutError):
             await self._stop(cdp, tab)
             await tabs.sense(tab)
