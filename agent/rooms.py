@@ -18,6 +18,9 @@ from tools.errors import AuthenticationFailed, BrowserFailed, Failure
 
 BUILD_SECONDS = 20.0
 CLOSE_SECONDS = 1.0
+"""So long whoever leaves a room waits for it to be gone."""
+LINGER_SECONDS = 5.0
+"""And so long it may then take, before its Chromium is suspected."""
 NOWHERE = Wall(hosts=())
 
 State = Mapping[str, Any]
@@ -55,6 +58,7 @@ class Rooms:
         self._spare: Room | None = None
         self._closed = False
         self._behind: set[asyncio.Task[None]] = set()
+        self._lingering: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
     async def room(
@@ -95,6 +99,9 @@ class Rooms:
             await self._spare.stack.aclose()
             self._spare = None
         await asyncio.gather(*self._behind, return_exceptions=True)
+        for task in self._lingering:
+            task.cancel()
+        await asyncio.gather(*self._lingering, return_exceptions=True)
 
     async def _take(self, furnishing: Furnishing, wall: Wall, state: State | None) -> Room | None:
         """The room that stands ready, if it fits; one that does not is given up."""
@@ -146,12 +153,26 @@ class Rooms:
             return Room(furnishing, window, context, page, session, gate, warm, stack.pop_all())
 
     async def _clear(self, context: BrowserContext, warm: Warm) -> None:
-        """Removes a context within a second; a Chromium that does not even do that is killed."""
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await context.close()
-        except (PlaywrightError, TimeoutError):
+        """Removes a context, in the background where that takes more than a second."""
+        closing = asyncio.create_task(is_closed(context))
+        await asyncio.wait((closing,), timeout=CLOSE_SECONDS)
+        if not closing.done():
+            keep(asyncio.create_task(self._linger(closing, warm)), self._lingering)
+        elif not closing.result():
             await self._pool.give_up(warm)
+
+    async def _linger(self, closing: asyncio.Task[bool], warm: Warm) -> None:
+        """A machine that has too much to do is slow, too: others' tasks are killed only with a Chromium that does not answer."""
+        try:
+            await asyncio.wait((closing,), timeout=LINGER_SECONDS)
+            if closing.done() and closing.result():
+                return
+            if await warm.answers():
+                await self._pool.retire(warm)
+            else:
+                await self._pool.give_up(warm)
+        finally:
+            closing.cancel()
 
     async def _turn_over(self, room: Room) -> None:
         await room.stack.aclose()
@@ -159,9 +180,22 @@ class Rooms:
             await self.prepare(room.furnishing)
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
+        keep(asyncio.create_task(work), self._behind)
+
+
+def keep(task: asyncio.Task[None], among: set[asyncio.Task[None]]) -> None:
+    """Keeps a task among others as long as it runs."""
+    among.add(task)
+    task.add_done_callback(among.discard)
+
+
+async def is_closed(context: BrowserContext) -> bool:
+    """Closes a context. False where its Chromium, or Playwright's process, is gone."""
+    try:
+        await context.close()
+    except PlaywrightError:
+        return False
+    return True
 
 
 async def new_context(warm: Warm, gate: Gate, furnishing: Furnishing, state: State | None) -> BrowserContext:

@@ -98,7 +98,7 @@ class SharedChromium:
         async with self._lock:
             if self._warm is None or not self._warm.usable:
                 if self._warm is not None:
-                    await self._retire(self._warm)
+                    await self.retire(self._warm)
                 self._warm = await self._start()
             return self._warm
 
@@ -122,6 +122,12 @@ class SharedChromium:
         warm.retired = True
         await warm.chromium.close(grace=0)
 
+    async def retire(self, warm: Warm) -> None:
+        """Lets no more tasks in; it ends with its last one."""
+        warm.retired = True
+        if warm.users == 0 or not warm.chromium.alive:
+            await self._end(warm)
+
     async def close(self) -> None:
         """Ends everything."""
         async with self._lock:
@@ -143,12 +149,6 @@ class SharedChromium:
             await chromium.close(grace=0)
             raise
         return Warm(chromium, browser)
-
-    async def _retire(self, warm: Warm) -> None:
-        """Lets no more tasks in; it ends with its last one."""
-        warm.retired = True
-        if warm.users == 0 or not warm.chromium.alive:
-            await self._end(warm)
 
     async def _end(self, warm: Warm) -> None:
         with contextlib.suppress(PlaywrightError, TimeoutError):

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import psutil
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+import agent.rooms
 from agent.driver import start
 from agent.engine import Viewport
 from agent.lite.pool import SharedChromium, Warm
@@ -121,6 +122,53 @@ async def test_one_that_froze_is_given_up(pool: SharedChromium) -> None:
         await eventually(lambda: not living(processes))
         async with pool.lease() as other:
             assert await works(other)
+
+
+async def fail_in_a_room(rooms: Rooms, first: Callable[[], object] = lambda: None) -> None:
+    """Whoever fails waits until the room is left."""
+    async with rooms.room(Furnishing(), OPEN):
+        first()
+        raise ZeroDivisionError
+
+
+async def test_a_room_that_is_slow_to_go_takes_no_other_with_it(
+    pool: SharedChromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent.rooms, "CLOSE_SECONDS", 0.1)
+    before = set(psutil.Process().children())
+    rooms = Rooms(pool, ahead=False)
+    async with rooms.room(Furnishing(), OPEN) as other:
+        (driver,) = [child for child in psutil.Process().children() if child not in before and "node" in child.name()]
+        with pytest.raises(ZeroDivisionError):
+            await fail_in_a_room(rooms, first=driver.suspend)
+        driver.resume()
+        assert await asyncio.wait_for(other.page.title(), 10) == ""
+        await eventually(lambda: len(other.warm.browser.contexts) == 2)  # Chromium's own, and the other's
+        assert other.warm.usable
+    await rooms.close()
+
+
+async def test_a_room_that_never_goes_lets_no_more_in_and_the_others_end_in_peace(
+    pool: SharedChromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_context: object) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    monkeypatch.setattr(agent.rooms, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(agent.rooms, "LINGER_SECONDS", 0.1)
+    rooms = Rooms(pool, ahead=False)
+    async with rooms.room(Furnishing(), OPEN) as other:
+        with monkeypatch.context() as patched:
+            patched.setattr(agent.rooms, "is_closed", never)
+            with pytest.raises(ZeroDivisionError):
+                await fail_in_a_room(rooms)
+            await eventually(lambda: other.warm.retired)
+        assert await other.page.title() == ""
+        async with rooms.room(Furnishing(), OPEN) as next_one:
+            assert next_one.warm is not other.warm
+    await rooms.close()
+    assert not other.warm.chromium.alive
 
 
 async def test_when_playwrights_own_process_dies_it_is_started_again(pool: SharedChromium) -> None:
