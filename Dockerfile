@@ -15,7 +15,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates chromium fonts-noto-cjk libatomic1 python3 tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 webhand \
-    && install --directory --owner webhand --mode 0700 /data
+    && install --directory --owner webhand --mode 0700 /data /data/artifacts
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH WEBHAND_DATA=/data WEBHAND_HOST=0.0.0.0 WEBHAND_LOG_FORMAT=json
 USER webhand

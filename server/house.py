@@ -37,7 +37,7 @@ from server.sign_in.pages import SignInPages
 from server.sign_in.service import SignInService, SignInSettings
 from server.signing import Signer
 from server.state import State
-from server.surroundings import own_version
+from server.surroundings import own_version, usable
 from server.tasks import TaskService
 from server.webhooks import Owing, WebhookService
 from server.workshop import Workshop, ended
@@ -110,7 +110,7 @@ class House:
         self.key_store = KeyStore(self.database)
         self.account_store = AccountStore(self.database)
         objects = opened(self.settings.artifacts_url)
-        self.artifacts = ArtifactStore(self.database, self.settings.data / "artifacts", objects)
+        self.artifacts = ArtifactStore(self.database, usable(self.settings.data / "artifacts"), objects)
         self.profile_store = ProfileStore(self.database)
         self.task_store = TaskStore(self.database, self.queue)
         self.webhook_store = WebhookStore(self.database, self.queue)

@@ -1,4 +1,4 @@
-"""What must be right around Webhand before it starts: nobody else owns its packages, and the certificates it is pointed to exist."""
+"""What must be right around Webhand before it starts: its packages and folders are its own, and the certificates it is pointed to exist."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def check_surroundings() -> None:
     """Refuses to start where it could not work. Raises SettingWrong."""
     _check_packages()
     _check_certificates()
+
+
+def usable(folder: Path) -> Path:
+    """The folder, made where it is missing. Raises SettingWrong where nothing may be written in it."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        message = f"Nothing can be written to {folder}: give that folder to the user as whom Webhand runs."
+        raise SettingWrong(message)
+    return folder
 
 
 def _check_packages() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from server.settings import SettingWrong
-from server.surroundings import check_surroundings
+from server.surroundings import check_surroundings, usable
 
 
 def test_another_distribution_that_owns_one_of_our_packages_is_named(
@@ -31,3 +33,20 @@ def test_certificates_that_are_not_there_are_said(name: str, monkeypatch: pytest
         check_surroundings()
     monkeypatch.setenv(name, str(tmp_path))
     check_surroundings()
+
+
+def test_a_folder_that_belongs_to_somebody_else_is_said() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        outer, folder = Path(name), Path(name) / "artifacts"
+        outer.chmod(0o755)
+        assert usable(folder) == folder
+        assert folder.stat().st_mode & 0o777 == 0o700
+        folder.chmod(0o500)
+        ours = os.geteuid()
+        if ours == 0:
+            os.seteuid(65534)  # whoever is root may write everywhere
+        try:
+            with pytest.raises(SettingWrong, match="give that folder to the user"):
+                usable(folder)
+        finally:
+            os.seteuid(ours)
