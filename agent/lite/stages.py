@@ -64,14 +64,20 @@ class Stages:
 
         Raises a Failure, Refused (the site said no to the publishing act) or DryRun.
         """
-        position = 0
+        position, restless = 0, False
         while position < len(stages):
             self.record.progress(stages[position].word, round(100 * self._played / max(1, self.total)))
             try:
                 await self._play(stages[position])
             except Detour as detour:
                 await self._go_round(detour)
-                position = reopening(stages, position)
+                position, restless = reopening(stages, position), True
+                continue
+            except WrongPage:
+                # The page on which somebody was a moment ago goes on by itself, and may do so over the one opened since.
+                if not restless or self._watch.acted:
+                    raise
+                position, restless = reopening(stages, position), False
                 continue
             except PlaywrightError:
                 raise BrowserFailed from None  # its text may hold what was typed

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import quote
 
 import pytest
 
+from agent.engine import Outcome
 from tests.agent.conftest import served as serving
 from tests.agent.full.board import WriteNote, write_note
 from tests.agent.full.stage import RecordingDesk, Stage
@@ -105,7 +107,7 @@ async def test_scripts_that_begin_again_and_again_end_the_run(stage: Stage, monk
 
 WEARING = (
     *(f"/script/{name}" for name in ("push-state", "printing", "long-title", "long-address", "many-sockets")),
-    *(f"/script/{name}" for name in ("file-chooser", "downloads")),
+    "/script/file-chooser",
     *(f"/lie/{name}" for name in LIES),
     "/in-circles",
 )
@@ -120,6 +122,22 @@ async def test_one_agent_comes_through_pages_that_wear_others_out(stage: Stage, 
     assert len(desk.steps) == len(WEARING) + 1
     assert not any(b"x" * 3000 in request for request in stage.model.requests)  # each letter would cost its tokens
     assert not [step.url for step in desk.steps if "elsewhere.example" in step.url]
+
+
+async def test_a_page_that_goes_to_downloads_without_end_is_left_or_ends_the_run(stage: Stage) -> None:
+    """On a busy machine its navigations never arrive, and meanwhile Chromium answers nobody: then no agent can leave it."""
+    async with serving(harmful()) as origin:
+        lines = (
+            acts("navigate", url=f"{origin}/script/downloads"),
+            acts("navigate", url=f"{stage.url}/raw"),
+            done("Fine"),
+        )
+        (end,) = await asyncio.gather(stage.play(*lines), return_exceptions=True)
+    if isinstance(end, BrowserFailed):
+        assert "leave it out of the task" in end.message
+    else:
+        assert isinstance(end, Outcome)
+        assert end.result == {"output": "Fine"}
 
 
 @pytest.mark.parametrize("name", PAGES)

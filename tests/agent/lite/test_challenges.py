@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from agent.cdp import Cdp
 from agent.prompts import PromptAnswer, Prompts
 from agent.screencast import Screen
 from tests.agent.conftest import Notebook, eventually
 from tests.agent.lite.practice import Practice, fault
+from tests.agent.platforms.stage import unheard
 from tools.errors import (
     ChallengeRequired,
 )
@@ -59,6 +61,39 @@ async def test_a_dialog_waits_for_the_person_for_whom_the_run_stands_still(pract
     desk.on_ask = person
     await practice.do("createPost", desk, login=practice.login(), text="It is me")
     assert answers == [True], "nobody else answered"
+
+
+ASTRAY = """if (location.pathname === '/compose' && !sessionStorage.astray) {
+  sessionStorage.astray = 'yes';
+  addEventListener('DOMContentLoaded', () => document.body.remove());
+  setTimeout(() => location.replace('/posts/104'), 200);
+}"""
+
+
+async def test_a_page_that_goes_on_by_itself_over_the_one_opened_since_leads_nobody_astray(
+    practice: Practice, desk: Notebook
+) -> None:
+    fault(practice, challenge="pages")
+    opened: list[Cdp] = []
+
+    async def person() -> None:
+        window = desk.windows[-1]
+        assert window
+        cdp = await Cdp.open(window.cdp_url, unheard)
+        opened.append(cdp)
+        targets = (await cdp.call("Target.getTargets"))["targetInfos"]
+        (page,) = [one["targetId"] for one in targets if one.get("browserContextId") == window.context_id]
+        session = (await cdp.call("Target.attachToTarget", {"targetId": page, "flatten": True}))["sessionId"]
+        await cdp.call("Page.enable", None, session)
+        await cdp.call("Page.addScriptToEvaluateOnNewDocument", {"source": ASTRAY}, session)
+        for one in practice.site.sessions.values():
+            one.solved = True
+
+    desk.on_ask = person
+    await practice.do("createPost", desk, text="Not led astray")
+    assert practice.site.counts["Not led astray"] == 1
+    assert any("led to" in str(step.results) for step in desk.steps)
+    await opened[0].close()
 
 
 async def test_a_challenge_at_the_act_itself_is_solved_and_the_act_repeated_once(
