@@ -154,11 +154,13 @@ class Rooms:
 
     async def _clear(self, context: BrowserContext, warm: Warm) -> None:
         """Removes a context, in the background where that takes more than a second."""
-        closing = asyncio.create_task(is_closed(context))
-        await asyncio.wait((closing,), timeout=CLOSE_SECONDS)
-        if not closing.done():
-            keep(asyncio.create_task(self._linger(closing, warm)), self._lingering)
-        elif not closing.result():
+        closing = asyncio.create_task(shut(context))
+        try:
+            await asyncio.wait((closing,), timeout=CLOSE_SECONDS)
+        finally:  # whoever is cancelled here leaves it to the background, too
+            if not closing.done():
+                keep(asyncio.create_task(self._linger(closing, warm)), self._lingering)
+        if closing.done() and not closing.result():
             await self._pool.give_up(warm)
 
     async def _linger(self, closing: asyncio.Task[bool], warm: Warm) -> None:
@@ -189,7 +191,7 @@ def keep(task: asyncio.Task[None], among: set[asyncio.Task[None]]) -> None:
     task.add_done_callback(among.discard)
 
 
-async def is_closed(context: BrowserContext) -> bool:
+async def shut(context: BrowserContext) -> bool:
     """Closes a context. False where its Chromium, or Playwright's process, is gone."""
     try:
         await context.close()

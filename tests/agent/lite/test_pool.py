@@ -160,7 +160,7 @@ async def test_a_room_that_never_goes_lets_no_more_in_and_the_others_end_in_peac
     rooms = Rooms(pool, ahead=False)
     async with rooms.room(Furnishing(), OPEN) as other:
         with monkeypatch.context() as patched:
-            patched.setattr(agent.rooms, "is_closed", never)
+            patched.setattr(agent.rooms, "shut", never)
             with pytest.raises(ZeroDivisionError):
                 await fail_in_a_room(rooms)
             await eventually(lambda: other.warm.retired)
