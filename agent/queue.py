@@ -56,7 +56,6 @@ class Queue:
             # Without a handler of its own DBOS would add one that writes to stderr in its own way.
             logging.getLogger("dbos").addHandler(logging.NullHandler())
         await asyncio.to_thread(DBOS.migrate, self._database.plain_url)  # the client never does that by itself
-        await asyncio.to_thread(DBOS.migrate, self._database.plain_url)
         self._client = await asyncio.to_thread(
             DBOSClient, system_database_url=self._database.plain_url, application_name=_NAME
         )

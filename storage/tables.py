@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import ConfigDict
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -72,7 +73,13 @@ def _words(states: type[TaskState]) -> list[str]:
 _STATE: Any = Enum(TaskState, native_enum=False, length=16, values_callable=_words)
 
 
-class Task(SQLModel, table=True):
+class Row(SQLModel):
+    """A row. Rows are not validated, so pydantic's validators are built for none of them: a start has no time for that."""
+
+    model_config: ClassVar[Any] = ConfigDict(defer_build=True)
+
+
+class Task(Row, table=True):
     """One thing that was asked. The truth about it: the queue is only its wake-up."""
 
     __table_args__ = (
@@ -177,7 +184,7 @@ class Task(SQLModel, table=True):
     """The caller's W3C traceparent."""
 
 
-class Tally(SQLModel, table=True):
+class Tally(Row, table=True):
     """How many tasks there are of a kind. Kept by the database itself, with triggers, in the transaction that adds or removes them."""
 
     owner: str = Field(primary_key=True, max_length=64)
@@ -189,7 +196,7 @@ class Tally(SQLModel, table=True):
     tasks: int = Field(default=0, sa_type=BigInteger)
 
 
-class Step(SQLModel, table=True):
+class Step(Row, table=True):
     """One finished round of an agent, stage of a playbook, or act of a person."""
 
     __table_args__ = (UniqueConstraint("task_id", "sequence"),)
@@ -213,7 +220,7 @@ class Step(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
 
 
-class Artifact(SQLModel, table=True):
+class Artifact(Row, table=True):
     """A stored file: a screenshot, a recording, a download, an upload."""
 
     __table_args__ = (Index("artifact_by_task", "task_id", "kind"), Index("artifact_by_name", "owner", "kind", "name"))
@@ -232,7 +239,7 @@ class Artifact(SQLModel, table=True):
     created_at: datetime = moment(index=True, nullable=False)
 
 
-class Account(SQLModel, table=True):
+class Account(Row, table=True):
     """A login at a platform."""
 
     __table_args__ = (UniqueConstraint("owner", "platform", "name"),)
@@ -256,7 +263,7 @@ class Account(SQLModel, table=True):
     last_used_at: datetime | None = moment()
 
 
-class ApiKey(SQLModel, table=True):
+class ApiKey(Row, table=True):
     """A key. Only its hash is kept: the key itself is 32 random bytes, so a plain SHA-256 cannot be searched backwards."""
 
     id: str = Field(primary_key=True, max_length=64)
@@ -273,7 +280,7 @@ class ApiKey(SQLModel, table=True):
     revoked_at: datetime | None = moment()
 
 
-class Webhook(SQLModel, table=True):
+class Webhook(Row, table=True):
     """Somebody who wants to be told."""
 
     id: str = Field(primary_key=True, max_length=64)
@@ -288,7 +295,7 @@ class Webhook(SQLModel, table=True):
     disabled_reason: str | None = None
 
 
-class Delivery(SQLModel, table=True):
+class Delivery(Row, table=True):
     """One call that a webhook is owed."""
 
     __table_args__ = (Index("delivery_by_webhook", "webhook_id", "created_at"),)
@@ -311,7 +318,7 @@ class Delivery(SQLModel, table=True):
     delivered_at: datetime | None = moment()
 
 
-class Profile(SQLModel, table=True):
+class Profile(Row, table=True):
     """A browser's kept login and settings (contract 3.10)."""
 
     id: str = Field(primary_key=True, max_length=64)
@@ -329,7 +336,7 @@ class Profile(SQLModel, table=True):
     created_at: datetime = moment(nullable=False)
 
 
-class Schedule(SQLModel, table=True):
+class Schedule(Row, table=True):
     """A task that comes again (contract 3.9)."""
 
     id: str = Field(primary_key=True, max_length=64)
@@ -351,7 +358,7 @@ class Schedule(SQLModel, table=True):
     updated_at: datetime = moment(nullable=False)
 
 
-class Worker(SQLModel, table=True):
+class Worker(Row, table=True):
     """A process that carries tasks out, and when it last showed that it lives."""
 
     id: str = Field(primary_key=True, max_length=100)
@@ -363,7 +370,7 @@ class Worker(SQLModel, table=True):
     draining: bool = False
 
 
-class Idempotency(SQLModel, table=True):
+class Idempotency(Row, table=True):
     """A request that was answered under an Idempotency-Key."""
 
     key_id: str = Field(primary_key=True, max_length=64)
@@ -374,7 +381,7 @@ class Idempotency(SQLModel, table=True):
     created_at: datetime = moment(index=True, nullable=False)
 
 
-class Usage(SQLModel, table=True):
+class Usage(Row, table=True):
     """How often a key was used in a window of time: the rate limits survive a restart."""
 
     key_id: str = Field(primary_key=True, max_length=64)
@@ -384,7 +391,7 @@ class Usage(SQLModel, table=True):
     count: int = 0
 
 
-class Fact(SQLModel, table=True):
+class Fact(Row, table=True):
     """Small truths about this installation, for example the vault's check value."""
 
     name: str = Field(primary_key=True, max_length=64)

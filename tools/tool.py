@@ -20,14 +20,18 @@ class Parameters(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", populate_by_name=True, alias_generator=to_camel, str_strip_whitespace=False
+        extra="forbid",
+        populate_by_name=True,
+        alias_generator=to_camel,
+        str_strip_whitespace=False,
+        defer_build=True,  # when it is first used: a start builds none of the many
     )
 
 
 class Result(BaseModel):
     """What a tool answers. `output` is the one field that every result has (contract 1.4)."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, alias_generator=to_camel)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, alias_generator=to_camel, defer_build=True)
 
     output: str
 

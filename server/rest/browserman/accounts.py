@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.door import json_body, sent
 from server.rest.browserman import answers, examples, inputs, views
 from server.rest.endpoint import Endpoint, caller_of
+from server.rest.message import Message
 from server.state import reach
 from storage.tables import Account
 from tools.errors import (
@@ -24,7 +24,7 @@ from tools.errors import (
 )
 
 
-class AccountsQuery(BaseModel):
+class AccountsQuery(Message):
     """The query of GET /api/accounts (1.9)."""
 
     platform: str | None = None

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 
 from server.new_task import USUAL_PRIORITY
 from server.rest.browserman.views import STATES
+from server.rest.message import Message
 from server.storable import unstorable
 from storage.filters import TaskFilter
 from storage.states import TaskState
@@ -46,7 +47,7 @@ def at_most(limit: int) -> int:
 Limit = Annotated[int, AfterValidator(at_most), Field(ge=1, description=f"At most {_MOST}; more means {_MOST}.")]
 
 
-class CreateTask(BaseModel):
+class CreateTask(Message):
     """POST /api/tasks (1.3). `tool` and `action` are two spellings of one field; unknown members are ignored."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
@@ -106,7 +107,7 @@ class CreateTask(BaseModel):
         )
 
 
-class ListTasks(BaseModel):
+class ListTasks(Message):
     """The query of GET /api/tasks (1.5)."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
@@ -148,7 +149,7 @@ class ListTasks(BaseModel):
         return {name: given[name] for name in DOCUMENTED_FILTERS}
 
 
-class CreateAccount(BaseModel):
+class CreateAccount(Message):
     """POST /api/accounts: with cookies, a browser's storage state, or credentials; with none of them a person signs in."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
@@ -162,7 +163,7 @@ class CreateAccount(BaseModel):
     approval: bool = Field(default=False, description="Whether each publishing task of it waits for approval.")
 
 
-class AuthorizeAccount(BaseModel):
+class AuthorizeAccount(Message):
     """POST /api/accounts/oauth/authorize, whose members no document shows: which account is to be signed in."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
@@ -176,7 +177,7 @@ class AuthorizeAccount(BaseModel):
     )
 
 
-class ConnectAccount(BaseModel):
+class ConnectAccount(Message):
     """POST /api/accounts/:accountId/connect: the new login; with none a person signs in."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 import structlog
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,6 +19,7 @@ from server.errors import status_of
 from server.new_task import USUAL_PRIORITY, NewTask
 from server.rest.browserman import answers, examples, inputs, views
 from server.rest.endpoint import Endpoint, Slashless, caller_of, routes, trace_of
+from server.rest.message import Message
 from server.state import reach
 from storage.tables import Task
 from tools.errors import (
@@ -46,7 +47,7 @@ _LONGEST_WAIT_S = 55
 _HTTP: dict[int, type[Failure]] = {404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge, 415: UnsupportedType}
 
 
-class WaitQuery(BaseModel):
+class WaitQuery(Message):
     """GET /api/tasks/:taskId may wait for the end instead of being asked every few seconds."""
 
     wait: float = Field(

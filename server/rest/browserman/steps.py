@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
@@ -13,12 +13,13 @@ from server.rest.browserman.answers import Moment
 from server.rest.browserman.inputs import parsed
 from server.rest.browserman.views import iso, present, succeeded
 from server.rest.endpoint import Endpoint, caller_of
+from server.rest.message import Message
 from server.state import reach
 from storage.tables import Step
 from tools.errors import TaskNotFound
 
 
-class StepsQuery(BaseModel):
+class StepsQuery(Message):
     """GET /api/tasks/:taskId/steps may go on from where the caller was."""
 
     after: int = Field(0, ge=0, le=2**31, description="Only the steps after the one with this sequence.")

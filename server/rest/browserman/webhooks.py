@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
@@ -20,13 +20,14 @@ from server.rest.browserman.events import EVENTS
 from server.rest.browserman.inputs import Limit, parsed
 from server.rest.browserman.views import iso, present, succeeded
 from server.rest.endpoint import Endpoint, caller_of
+from server.rest.message import Message
 from server.state import reach
 from server.webhooks import NewWebhook, WebhookDialect
 from storage.tables import Delivery, Webhook
 from tools.errors import Conflict, IdempotencyReused, NotFound
 
 
-class CreateWebhook(BaseModel):
+class CreateWebhook(Message):
     """POST /api/webhooks (1.8)."""
 
     model_config = ConfigDict(extra="ignore")
@@ -50,7 +51,7 @@ class CreateWebhook(BaseModel):
     )
 
 
-class DeliveriesQuery(BaseModel):
+class DeliveriesQuery(Message):
     """The query of GET /api/webhooks/:id/deliveries."""
 
     limit: Limit = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -13,6 +13,7 @@ from server.rest.cloud.parsing import body_of, named, query_of
 from server.rest.cloud.run import COUNTRIES, country
 from server.rest.cloud.wire import Page, PageQuery, View, paged
 from server.rest.endpoint import caller_of
+from server.rest.message import Message
 from server.state import reach
 from storage.tables import Profile
 
@@ -42,7 +43,7 @@ Side = Annotated[int | None, Field(ge=200, le=4096)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class ChangeProfile(BaseModel):
+class ChangeProfile(Message):
     """PUT /browser-profiles/{profile_id}: what is null or not there stays as it is."""
 
     model_config = ConfigDict(extra="ignore")

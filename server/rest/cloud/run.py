@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,6 +20,7 @@ from server.rest.cloud.balance import check_balance
 from server.rest.cloud.parsing import body_of, wrong
 from server.rest.cloud.wire import Created, Text, cut_to_text
 from server.rest.endpoint import caller_of, trace_of
+from server.rest.message import Message
 from server.state import State, reach
 from server.structured import schema_of
 from storage.tables import Artifact, Profile
@@ -79,7 +80,7 @@ Words = Annotated[str, Field(min_length=1, max_length=32_000, pattern=r"\S")]
 Model = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class RunOptions(BaseModel):
+class RunOptions(Message):
     """How a task is to be run. Every member may be null, which means its default; unknown members are ignored."""
 
     model_config = ConfigDict(extra="ignore")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.reading import UnreadableError
 from server.rest.cloud.parsing import body_of
 from server.rest.cloud.wire import View
+from server.rest.message import Message
 from server.search import Search
 from server.state import reach
 from tools.errors import Failure
@@ -26,7 +27,7 @@ class SiteUnreadable(Failure):
     code = "SITE_UNREACHABLE"
 
 
-class SimpleSearch(BaseModel):
+class SimpleSearch(Message):
     """POST /simple-search."""
 
     model_config = ConfigDict(extra="ignore")
@@ -36,7 +37,7 @@ class SimpleSearch(BaseModel):
     depth: int = Field(2, ge=2, le=5, description="How many pages of each site are read at the most.")
 
 
-class SearchUrl(BaseModel):
+class SearchUrl(Message):
     """POST /search-url."""
 
     model_config = ConfigDict(extra="ignore")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -14,6 +14,7 @@ from server.door import read_body
 from server.rest.cloud import wire
 from server.rest.cloud.parsing import missing, named, query_of
 from server.rest.endpoint import caller_of
+from server.rest.message import Message
 from server.state import State, reach
 from server.storable import storable
 from storage.filters import TaskFilter
@@ -25,13 +26,13 @@ MAX_WAIT = 60
 """Seconds that a request may wait for the end of its task."""
 
 
-class WaitQuery(BaseModel):
+class WaitQuery(Message):
     """A request may wait for the end of its task instead of coming again every few seconds."""
 
     wait: float = Field(0, ge=0, le=MAX_WAIT, description="Seconds to wait until the task ended or waits for a person.")
 
 
-class SteerQuery(BaseModel):
+class SteerQuery(Message):
     """Which task is meant (3.5)."""
 
     task_id: str

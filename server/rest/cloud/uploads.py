@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -14,6 +14,7 @@ from server.idempotency import Fingerprints, once
 from server.rest.cloud.parsing import body_of
 from server.rest.cloud.wire import View
 from server.rest.endpoint import caller_of
+from server.rest.message import Message
 from server.state import reach
 from storage.artifacts import new_artifact
 from storage.idempotency import IdempotencyClash
@@ -52,7 +53,7 @@ def plain_name(name: str) -> str:
     return name
 
 
-class PresignedUrl(BaseModel):
+class PresignedUrl(Message):
     """POST /uploads/presigned-url."""
 
     model_config = ConfigDict(extra="ignore")

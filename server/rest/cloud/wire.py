@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema
 
+from server.rest.message import Message
 from storage.states import TaskState
 from storage.tables import Artifact, Step, Task
 from tools.catalog import Catalog
@@ -56,7 +57,7 @@ Moment = Annotated[
 """A moment that is sent."""
 
 
-class View(BaseModel):
+class View(Message):
     """Something that is sent."""
 
     model_config = ConfigDict(extra="forbid")
@@ -92,7 +93,7 @@ class ValidationErrors(View):
     detail: list[Complaint]
 
 
-class PageQuery(BaseModel):
+class PageQuery(Message):
     """Which page of a list (3.6)."""
 
     page: int = Field(1, ge=1, description="Pages count from 1.")
@@ -135,7 +136,7 @@ class BrowserData(View):
     cookies: list[dict[str, Any]]
 
 
-class TaskError(BaseModel):
+class TaskError(Message):
     """Why a task failed: ours, the documents know no such member."""
 
     model_config = ConfigDict(extra="ignore")
