@@ -42,4 +42,5 @@ def timed_out(task: Task) -> Failure:
             f"The task took longer than {task.timeout_ms} ms and was stopped after the publishing act went out: "
             "look at the site before you try again."
         )
-    return TimedOut(f"The task did not finish within {task.timeout_ms} ms: raise 'timeout', or make the task smaller.")
+    more = "max_agent_steps" if task.dialect in {"cloud", "schedule"} else "timeout"  # contract 3.2 knows no time-out
+    return TimedOut(f"The task did not finish within {task.timeout_ms} ms: raise '{more}', or make the task smaller.")

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from server.app import build_app, build_worker_app
 from server.house import PRACTICE, House
 from server.settings import Settings, SettingWrong
-from server.surroundings import check_surroundings, own_version
+from server.surroundings import check_surroundings, own_version, usable
 from server.tracing import set_up_tracing
 
 _CLOSING_S = 3
@@ -153,8 +153,7 @@ async def stopped(stop: asyncio.Event, house: House) -> None:
 @contextlib.contextmanager
 def owned(settings: Settings) -> Generator[None]:
     """Only one server at a time may use a data folder. Raises SettingWrong."""
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(settings.data / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    handle = os.open(usable(settings.data) / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

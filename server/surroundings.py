@@ -25,8 +25,12 @@ def check_surroundings() -> None:
 
 
 def usable(folder: Path) -> Path:
-    """The folder, made where it is missing. Raises SettingWrong where nothing may be written in it."""
-    folder.mkdir(mode=0o700, exist_ok=True)
+    """The folder, made where it is missing. Raises SettingWrong where there can be none, or where nothing may be written in it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        message = f"{folder} cannot be a folder, for a file stands in its place or above it: move the file away."
+        raise SettingWrong(message) from error
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         message = f"Nothing can be written to {folder}: give that folder to the user as whom Webhand runs."
         raise SettingWrong(message)

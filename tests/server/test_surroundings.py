@@ -50,3 +50,10 @@ def test_a_folder_that_belongs_to_somebody_else_is_said() -> None:
                 usable(folder)
         finally:
             os.seteuid(ours)
+
+
+@pytest.mark.parametrize("below", ["", "artifacts"])
+def test_a_file_in_a_folders_place_is_said(below: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingWrong, match="a file stands in its place or above it"):
+        usable(tmp_path / "file" / below)
