@@ -108,6 +108,17 @@ async def test_what_is_committed_is_on_the_disk(database: Database) -> None:
         assert str(found.scalar_one()) == safe
 
 
+async def test_no_connection_keeps_much_of_the_sqlite_file_in_memory(tmp_path: Path) -> None:
+    """Twenty may be open at once, and SQLite's own default is 2 MB for each as soon as the file is that large."""
+    database = Database(f"sqlite:///{tmp_path / 'webhand.db'}")
+    await database.open()
+    for transaction in (database.writing, database.reading):
+        async with transaction() as session:
+            kibibytes = -(await session.execute(text("PRAGMA cache_size"))).scalar_one()
+            assert 0 < kibibytes <= 512
+    await database.close()
+
+
 async def test_a_database_that_cannot_be_reached_is_said_in_one_sentence_without_its_password() -> None:
     database = Database("postgresql://somebody:hunter2@127.0.0.1:9/none")
     with pytest.raises(DatabaseUnavailable) as caught:
