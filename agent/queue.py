@@ -11,16 +11,20 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from dbos import DBOS, DBOSClient, DBOSConfig
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from storage.database import Database
+from storage.database import Database, DatabaseUnavailable
 from storage.tables import Delivery, Task, now
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient, DBOSConfig
 
 _NAME = "webhand"
 _TASKS, _ERRANDS = "webhand_tasks", "webhand_errands"
@@ -46,24 +50,52 @@ class Queue:
     def __init__(self, database: Database, owing: Owing | None = None) -> None:
         self._database = database
         self._owing = owing
-        self._client: DBOSClient | None = None
+        self._opening: asyncio.Task[DBOSClient] | None = None
         self._working = False
 
     async def open(self) -> None:
         """Connects, and makes DBOS's tables when they are missing."""
-        logging.getLogger("dbos").setLevel(logging.ERROR)
-        if not logging.getLogger("dbos").handlers:
-            # Without a handler of its own DBOS would add one that writes to stderr in its own way.
-            logging.getLogger("dbos").addHandler(logging.NullHandler())
-        await asyncio.to_thread(DBOS.migrate, self._database.plain_url)  # the client never does that by itself
-        self._client = await asyncio.to_thread(
-            DBOSClient, system_database_url=self._database.plain_url, application_name=_NAME
-        )
+        await self.begin_to_open()
+        await self._opened()
+
+    async def begin_to_open(self) -> None:
+        """The same, beside everything else that starts: DBOS takes a quarter of a second to import.
+
+        Whoever makes a promise meanwhile waits for it. On SQLite whoever writes does so anyway, for DBOS makes its tables: a transaction
+        that waited for them would hold the lock that they need.
+        """
+        turn = AsyncExitStack()
+        await turn.enter_async_context(self._database.alone())
+        self._opening = asyncio.create_task(self._open(turn), name="queue")
+
+    async def settled(self) -> None:
+        """Waits until it is open, or cannot be."""
+        if self._opening is not None:
+            await asyncio.wait({self._opening})
+
+    async def failed(self) -> BaseException:
+        """Waits for what keeps it from being opened; for ever, where nothing does."""
+        await self.settled()
+        error = None if self._opening is None or self._opening.cancelled() else self._opening.exception()
+        return error or await asyncio.get_running_loop().create_future()
+
+    async def _open(self, turn: AsyncExitStack) -> DBOSClient:
+        async with turn:
+            return await asyncio.to_thread(_connect, self._database.plain_url)
+
+    async def _opened(self) -> DBOSClient:
+        if self._opening is None:
+            message = "the queue is not open"
+            raise RuntimeError(message)
+        return await asyncio.shield(self._opening)
 
     async def work(
         self, worker_id: str, *, on_task: Handler, on_delivery: Handler, on_schedule: Handler, on_upkeep: Handler
     ) -> None:
         """Begins to keep promises in this process: each handler is called with the id it is about."""
+        await self._opened()
+        from dbos import DBOS  # _connect says why
+
         config: DBOSConfig = {
             "name": _NAME,
             "system_database_url": self._database.plain_url,
@@ -88,14 +120,17 @@ class Queue:
 
     async def close(self) -> None:
         """Stops keeping promises and disconnects. What is under way stays promised."""
+        await self.settled()
         if self._working:
+            from dbos import DBOS  # as above
+
             await asyncio.to_thread(DBOS.destroy)
             # DBOS had put its own executor into the loop, and has just shut it down.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
             self._working = False
-        if self._client is not None:
-            await asyncio.to_thread(self._client.destroy)
-            self._client = None
+        if self._opening is not None and not self._opening.cancelled() and self._opening.exception() is None:
+            await asyncio.to_thread(self._opening.result().destroy)
+        self._opening = None
 
     # -- promises, each in the caller's transaction ---------------------------------------------------------------------
 
@@ -134,10 +169,7 @@ class Queue:
         when: datetime | None = None,
         once: bool = False,
     ) -> None:
-        client = self._client
-        if client is None:
-            message = "the queue is not open"
-            raise RuntimeError(message)
+        client = await self._opened()
         options: dict[str, Any] = {
             "workflow_name": workflow,
             "queue_name": queue,
@@ -153,6 +185,8 @@ class Queue:
 
     async def prune(self, kept: timedelta = _KEPT) -> int:
         """Removes wake-ups that were taken longer ago than `kept`; DBOS itself keeps every one for ever."""
+        from dbos import DBOS  # as above
+
         # By when they were taken, not by when they were promised: an upkeep that runs was promised an hour before.
         before = (datetime.now(UTC) - kept).isoformat()
         # PENDING ones that old were taken by a process that died; what they were about is looked at by the audits anyway.
@@ -164,11 +198,28 @@ class Queue:
         return len(done)
 
 
+def _connect(url: str) -> DBOSClient:
+    from dbos import DBOS, DBOSClient  # a process answers first: see Queue.begin_to_open
+
+    logging.getLogger("dbos").setLevel(logging.ERROR)
+    if not logging.getLogger("dbos").handlers:
+        # Without a handler of its own DBOS would add one that writes to stderr in its own way.
+        logging.getLogger("dbos").addHandler(logging.NullHandler())
+    try:
+        DBOS.migrate(url)  # the client never does that by itself
+        return DBOSClient(system_database_url=url, application_name=_NAME)
+    except DBAPIError as error:
+        message = f"The queue's tables cannot be opened: {str(error.orig).partition(chr(10))[0]}"
+        raise DatabaseUnavailable(message) from error
+
+
 def _enqueue_now(session: Session, client: DBOSClient, options: Any, subject: str) -> None:
     client.enqueue_in_transaction(session, options, subject)
 
 
 def _register(name: str, handler: Handler) -> None:
+    from dbos import DBOS  # as above
+
     async def workflow(subject: str) -> None:
         try:
             await handler(subject)

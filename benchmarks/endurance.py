@@ -30,7 +30,7 @@ WEBHAND = str(Path(sys.executable).with_name("webhand"))
 PRACTICE = "https://practice.webhand.example"
 MEMBER = {"username": "alice", "password": "practice-alice"}
 ACCOUNTS, IN_FLIGHT, SETTINGS = 8, 16, {"lite_slots": "3", "full_slots": "1", "caps": "false", "duplicate_hours": "0"}
-LOOKS = 10
+LOOKS = 20
 """So many times the processes are looked at, at equal distances."""
 
 

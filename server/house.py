@@ -223,9 +223,9 @@ class House:
             await self.database.open()
             stack.push_async_callback(self.database.close)
             await self.vault.check(self.database)
-            await self.queue.open()
-            stack.push_async_callback(self.queue.close)
             await self._introduce()
+            await self.queue.begin_to_open()
+            stack.push_async_callback(self.queue.close)
             stack.push_async_callback(ended, asyncio.create_task(self.meter.run(), name="meter"))
             stack.push_async_callback(self.sender.close)
             if self.settings.demo_site and PRACTICE not in self.origins:
@@ -236,7 +236,7 @@ class House:
             stack.push_async_callback(self.live.close)
             await self._open_vnc_port()
             stack.push_async_callback(self.sign_in_pages.close)
-            await stack.enter_async_context(self.mcp.running())
+            await stack.enter_async_context(self.mcp.running(after=self.queue.settled()))
             if self.workshop is not None:
                 await stack.enter_async_context(self.workshop.running(after=self.mcp.opened()))
             yield self.state

@@ -138,14 +138,17 @@ async def work_until_stopped(settings: Settings) -> None:
 
 
 async def stopped(stop: asyncio.Event, house: House) -> None:
-    """Waits until somebody wants the end, or until whoever carries tasks out had to give up: then raises why."""
-    ends: set[asyncio.Task[Any]] = {asyncio.create_task(stop.wait())}
+    """Waits until somebody wants the end, or until whoever carries tasks out, or promises it, had to give up: then raises why."""
+    unable = asyncio.create_task(house.queue.failed())
+    ends: set[asyncio.Task[Any]] = {asyncio.create_task(stop.wait()), unable}
     if house.workshop is not None:
         ends.add(asyncio.create_task(house.workshop.over.wait()))
         ends.add(asyncio.create_task(house.workshop.outgrown()))
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     for end in ends:
         end.cancel()
+    if unable.done() and not unable.cancelled():
+        raise unable.result()
     if house.workshop is not None and house.workshop.failure is not None:
         raise house.workshop.failure
 

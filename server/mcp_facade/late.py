@@ -6,7 +6,7 @@ The server answers meanwhile; who comes for MCP first waits for the rest of that
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -43,11 +43,14 @@ class LateMcp:
         return await asyncio.shield(self._opened)
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
-        """Builds the facade and keeps its sessions alive, in a task of its own. Can be entered once."""
+    async def running(self, after: Awaitable[None] | None = None) -> AsyncGenerator[None]:
+        """Builds the facade, when something else that starts is done, and keeps its sessions alive, in a task of its own.
+
+        Can be entered once.
+        """
         self._opened = asyncio.get_running_loop().create_future()
         closing = asyncio.Event()
-        living = asyncio.create_task(self._live(self._opened, closing), name="mcp")
+        living = asyncio.create_task(self._live(self._opened, closing, after), name="mcp")
         living.add_done_callback(self._leave_nobody_waiting)
         try:
             yield
@@ -55,7 +58,11 @@ class LateMcp:
             closing.set()
             await living
 
-    async def _live(self, opened: asyncio.Future[Router], closing: asyncio.Event) -> None:
+    async def _live(
+        self, opened: asyncio.Future[Router], closing: asyncio.Event, after: Awaitable[None] | None
+    ) -> None:
+        if after is not None:
+            await after
         await asyncio.to_thread(import_module, "server.mcp_facade.facade")  # in a thread: the loop goes on meanwhile
         facade = self._build()
         async with facade.running():

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnClause, ColumnElement, TableClause, func, select, table, update
+from sqlalchemy import ColumnClause, ColumnElement, TableClause, func, select, table, text, update
 from sqlalchemy import column as sql_column
 
+from agent.queue import Queue
+from storage.database import Database, DatabaseUnavailable
 from storage.tables import now
 from tests.agent.worker.shop import Shop, an_order, open_shop, reached
 
@@ -47,6 +49,40 @@ async def test_the_queue_begins_to_work_while_others_write(sqlite_url: str, tmp_
             look = shop.worker.look
             await shop.queue.work("one", on_task=look, on_delivery=look, on_schedule=look, on_upkeep=look)
         await writing
+
+
+async def test_a_promise_made_while_the_queue_opens_waits_for_it(new_database_url: str) -> None:
+    """A server answers, and takes tasks, before DBOS is imported and its tables are made."""
+    database = Database(new_database_url)
+    await database.open()
+    queue = Queue(database)
+    await queue.begin_to_open()
+    async with asyncio.timeout(60), database.writing() as session:
+        task = an_order("done")
+        session.add(task)
+        await session.flush()
+        await queue.ready(session, task)
+    async with database.reading() as session:
+        count = select(func.count()).select_from(table("workflow_status", schema=None if database.sqlite else "dbos"))
+        assert await session.scalar(count) == 1
+    await queue.close()
+    await database.close()
+
+
+async def test_a_queue_that_cannot_be_opened_is_noticed(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    await database.open()
+    async with database.writing() as session:
+        await session.execute(text("CREATE TABLE dbos_migrations (foreign_to_dbos INTEGER)"))
+    queue = Queue(database)
+    await queue.begin_to_open()
+    async with asyncio.timeout(30):
+        assert isinstance(await queue.failed(), DatabaseUnavailable)
+        with pytest.raises(DatabaseUnavailable, match="The queue's tables cannot be opened: no such column: version"):
+            async with database.writing() as session:
+                await queue.ready(session, an_order("done"))
+    await queue.close()
+    await database.close()
 
 
 async def test_what_prunes_the_queue_is_not_removed_while_it_runs(database_url: str, tmp_path: Path) -> None:
