@@ -61,12 +61,12 @@ class Queue:
     async def begin_to_open(self) -> None:
         """The same, beside everything else that starts: DBOS takes a quarter of a second to import.
 
-        Whoever makes a promise meanwhile waits for it. On SQLite whoever writes does so anyway, for DBOS makes its tables: a transaction
-        that waited for them would hold the lock that they need.
+        Whoever wants to change a row meanwhile waits for it before that transaction begins: DBOS may have to make its tables, and waits for
+        whatever is under way.
         """
-        turn = AsyncExitStack()
-        await turn.enter_async_context(self._database.alone())
-        self._opening = asyncio.create_task(self._open(turn), name="queue")
+        stillness = AsyncExitStack()
+        await stillness.enter_async_context(self._database.still())
+        self._opening = asyncio.create_task(self._open(stillness), name="queue")
 
     async def settled(self) -> None:
         """Waits until it is open, or cannot be."""
@@ -79,8 +79,8 @@ class Queue:
         error = None if self._opening is None or self._opening.cancelled() else self._opening.exception()
         return error or await asyncio.get_running_loop().create_future()
 
-    async def _open(self, turn: AsyncExitStack) -> DBOSClient:
-        async with turn:
+    async def _open(self, stillness: AsyncExitStack) -> DBOSClient:
+        async with stillness:
             return await asyncio.to_thread(_connect, self._database.plain_url)
 
     async def _opened(self) -> DBOSClient:

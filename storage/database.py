@@ -43,6 +43,9 @@ class Database:
         self.changes = Changes()
         self._turn = asyncio.Lock()
         """SQLite has one writer at a time. Those of this process queue up here: SQLite's own waiting is sleeping and trying again."""
+        self._moving = asyncio.Event()
+        """Not set while no transaction may begin that changes rows."""
+        self._moving.set()
         driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+psycopg"
         ours: dict[str, Any] = {"pool_pre_ping": True}
         if self.sqlite:
@@ -85,6 +88,7 @@ class Database:
 
         Whoever follows a topic that was told in it (`tell`) wakes after the commit, in every process.
         """
+        await self._moving.wait()
         async with self.alone(), _transaction(self._engine) as session:
             yield session
             told: set[str] = session.info.get("told", set[str]())
@@ -113,6 +117,19 @@ class Database:
             return
         async with self._turn:
             yield
+
+    @asynccontextmanager
+    async def still(self) -> AsyncGenerator[None]:
+        """No transaction of this process that changes rows begins meanwhile: a library makes tables, and may wait for all that did.
+
+        Whoever needs those tables waits here, not in a transaction.
+        """
+        self._moving.clear()
+        try:
+            async with self.alone():
+                yield
+        finally:
+            self._moving.set()
 
     async def answers(self) -> bool:
         """Whether it can be reached right now."""

@@ -51,22 +51,36 @@ async def test_the_queue_begins_to_work_while_others_write(sqlite_url: str, tmp_
         await writing
 
 
-async def test_a_promise_made_while_the_queue_opens_waits_for_it(new_database_url: str) -> None:
-    """A server answers, and takes tasks, before DBOS is imported and its tables are made."""
-    database = Database(new_database_url)
-    await database.open()
-    queue = Queue(database)
-    await queue.begin_to_open()
-    async with asyncio.timeout(60), database.writing() as session:
-        task = an_order("done")
-        session.add(task)
-        await session.flush()
-        await queue.ready(session, task)
-    async with database.reading() as session:
-        count = select(func.count()).select_from(table("workflow_status", schema=None if database.sqlite else "dbos"))
-        assert await session.scalar(count) == 1
-    await queue.close()
-    await database.close()
+async def test_promises_made_while_the_queue_opens_wait_for_it(new_database_url: str) -> None:
+    """A server answers, and takes tasks, before DBOS is imported and its tables are made, by whichever process comes first.
+
+    On PostgreSQL DBOS waits for whatever statement is under way: one that waited for a row of a transaction that waited for DBOS, for ever.
+    """
+    databases = [Database(new_database_url), Database(new_database_url)]
+    for database in databases:
+        await database.open()
+    front, other = (Queue(database) for database in databases)
+
+    async def create() -> None:
+        async with databases[0].writing() as session:
+            task = an_order("done")
+            session.add(task)
+            await session.flush()
+            await front.ready(session, task)
+
+    async with asyncio.timeout(90):
+        await other.begin_to_open()
+        await front.begin_to_open()
+        await asyncio.gather(*(create() for _ in range(30)))
+        await other.settled()
+    async with databases[1].reading() as session:
+        schema = None if databases[1].sqlite else "dbos"
+        count = select(func.count()).select_from(table("workflow_status", schema=schema))
+        assert await session.scalar(count) == 30
+    for queue in (front, other):
+        await queue.close()
+    for database in databases:
+        await database.close()
 
 
 async def test_a_queue_that_cannot_be_opened_is_noticed(tmp_path: Path) -> None:
