@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import queue
 import threading
@@ -25,6 +26,8 @@ from tests.server.mcp.client import MODERN, envelope
 DECLARED: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}, "elicitation": {"url": {}, "form": {}}}
 PATIENCE_MS = 60_000
 CAROL = MEMBERS["carol"]
+attempts = itertools.count()
+"""A test that is tried again finds no account and no post of the first try's."""
 
 
 @dataclass
@@ -186,8 +189,9 @@ def test_a_person_helps_in_the_live_view_and_the_task_completes(
     button: str,
 ) -> None:
     told = account(server, browser)
-    server.call("POST", "/api/accounts", json={"platform": "demo", "name": reason, **told})
-    created = server.create(f"Helped: {reason}", reason)
+    name = f"{reason}-{next(attempts)}"
+    server.call("POST", "/api/accounts", json={"platform": "demo", "name": name, **told})
+    created = server.create(f"Helped: {name}", name)
     task_id = created["taskId"]
 
     task = waiting(server, task_id)
@@ -204,7 +208,7 @@ def test_a_person_helps_in_the_live_view_and_the_task_completes(
     page.get_by_role("button", name=button, exact=True).click()
     ended = server.until(task_id, "completed", "failed", "timeout")
     assert ended["state"] == "completed", ended
-    assert server.published(f"Helped: {reason}") == 1
+    assert server.published(f"Helped: {name}") == 1
     expect(page.locator("#status")).to_contain_text("Finished", timeout=PATIENCE_MS)
 
     calls = receiver.about(task_id, 4 + 5)
