@@ -1,4 +1,4 @@
-"""What is made from the code: pages of docs/, and the MCP introduction. `make docs` writes it, `make check` finds what is stale."""
+"""What is made from the code: pages of docs/, the MCP introduction, and the script of the newest tables. `make docs` writes it, `make check` finds what is stale."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from server.settings import Settings
+from storage.upgrades import whole
 from tools.catalog import catalog
 from tools.errors import every_failure
 from tools.tool import AnyTool
@@ -158,6 +159,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
     "docs/tools.md": tools_page,
     "server/mcp_facade/introduction.json": introduction_page,
+    "storage/migrations/newest.sql": whole,
 }
 
 

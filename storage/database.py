@@ -22,7 +22,7 @@ from storage.changes import CHANNEL, Changes
 from storage.sqlite import SqliteConnection
 
 T = TypeVar("T")
-_REVISIONS = Path(__file__).parent / "migrations" / "versions"
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _REVISION = text("SELECT max(version_num) FROM alembic_version")
 _BUSY_MS = 30_000
 _AGAIN_S = 0.25
@@ -176,7 +176,9 @@ class Database:
             with engine.begin() as connection:
                 if not self.sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
-                if not _is_newest(connection):
+                if self.sqlite and not inspect(connection).get_table_names():
+                    _make(connection)
+                elif not _is_newest(connection):
                     from storage.upgrades import upgrade  # most starts need none of Alembic
 
                     upgrade(connection, "head")
@@ -263,6 +265,19 @@ def tell(session: AsyncSession, topic: str) -> None:
     session.info.setdefault("told", set()).add(topic)
 
 
+def _make(connection: Connection) -> None:
+    """Makes in an empty SQLite file what all revisions together would make, by the script that was written down of it.
+
+    Statement by statement: sqlite3's own `executescript` commits first.
+    """
+    statement = ""
+    for line in (_MIGRATIONS / "newest.sql").read_text().splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.exec_driver_sql(statement)
+            statement = ""
+
+
 def _is_newest(connection: Connection) -> bool:
     """Whether the tables are at the newest revision already. Revisions are numbered: a file's name begins with its number.
 
@@ -282,7 +297,7 @@ def _is_newest(connection: Connection) -> bool:
 
 def _newest() -> str:
     """The newest revision that this Webhand knows."""
-    return max(path.name[:4] for path in _REVISIONS.glob("[0-9]*.py"))
+    return max(path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _wait_for_locks(connection: Any, _record: object) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine, text
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -22,3 +22,19 @@ def migrations(connection: Connection) -> Config:
 def upgrade(connection: Connection, revision: str) -> None:
     """Brings the tables to a revision."""
     command.upgrade(migrations(connection), revision)
+
+
+def whole() -> str:
+    """What all revisions together make of an empty SQLite file, as one script: storage/migrations/newest.sql (`make docs` writes it).
+
+    A new file is made by that, in a tenth of the time that Alembic takes to get there.
+    """
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        upgrade(connection, "head")
+        made = list(connection.execute(text("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")).scalars())
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    engine.dispose()
+    made.append(f"INSERT INTO alembic_version VALUES ('{revision}')")
+    lines = "".join(f"{statement};\n" for statement in made).splitlines()
+    return "\n".join(["-- Made by `make docs`; change the migrations instead.", *(line.rstrip() for line in lines)]) + "\n"

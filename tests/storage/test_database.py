@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,50 @@ def test_every_revision_leads_to_exactly_the_tables_of_the_code(new_database_url
         context = MigrationContext.configure(connection, opts={"include_name": ours, "compare_type": True})
         assert compare_metadata(context, SQLModel.metadata) == []
     engine.dispose()
+
+
+async def test_a_new_sqlite_file_is_made_as_all_revisions_together_would_make_it(tmp_path: Path) -> None:
+    """It is made by a script that was written down of them, in one go (storage/migrations/newest.sql)."""
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    await database.open()
+    await database.close()
+    old = create_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    with old.begin() as connection:
+        for revision in revisions(connection):
+            upgrade(connection, revision)
+    old.dispose()
+
+    def made(name: str) -> list[Any]:
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            parts = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
+            shown = [(*rest, " ".join(sql.split()) if sql else None) for *rest, sql in parts]
+            return [shown, *connection.execute("SELECT version_num FROM alembic_version")]
+
+    assert made("new.db") == made("old.db")
+
+
+async def test_a_file_whose_making_was_broken_off_is_made_whole_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'webhand.db'}")
+    asked: list[str] = []
+
+    def until_the_hundredth(statement: str) -> bool:
+        asked.append(statement)
+        if len(asked) > 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return complete(statement)
+
+    complete = sqlite3.complete_statement
+    monkeypatch.setattr(sqlite3, "complete_statement", until_the_hundredth)
+    with pytest.raises(DatabaseUnavailable, match="No space left"):
+        await database.open()
+    monkeypatch.undo()
+    await database.open()
+    assert await database.answers()
+    async with database.reading() as session:
+        assert (await session.execute(text("SELECT count(*) FROM task"))).scalar_one() == 0
+    await database.close()
 
 
 def test_tasks_of_an_older_webhand_are_counted(new_database_url: str, task: Callable[..., Task]) -> None:
