@@ -1,4 +1,7 @@
-"""What is made from the code: pages of docs/, the MCP introduction, and the script of the newest tables. `make docs` writes it, `make check` finds what is stale."""
+"""What is made from the code: pages of docs/, the MCP introduction, and the script of the newest tables.
+
+`make docs` writes it, `make check` finds what is stale.
+"""
 
 from __future__ import annotations
 
