@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from storage.database import Database, DatabaseUnavailable
+from storage.database import Database, DatabaseUnavailable, reason
 from storage.tables import Delivery, Task, now
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ class Queue:
         stillness = AsyncExitStack()
         await stillness.enter_async_context(self._database.still())
         self._opening = asyncio.create_task(self._open(stillness), name="queue")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether promises can be made, without waiting for that."""
+        opening = self._opening
+        return opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None
 
     async def settled(self) -> None:
         """Waits until it is open, or cannot be."""
@@ -128,7 +134,7 @@ class Queue:
             # DBOS had put its own executor into the loop, and has just shut it down.
             asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
             self._working = False
-        if self._opening is not None and not self._opening.cancelled() and self._opening.exception() is None:
+        if self._opening is not None and self.is_open:
             await asyncio.to_thread(self._opening.result().destroy)
         self._opening = None
 
@@ -209,7 +215,7 @@ def _connect(url: str) -> DBOSClient:
         DBOS.migrate(url)  # the client never does that by itself
         return DBOSClient(system_database_url=url, application_name=_NAME)
     except DBAPIError as error:
-        message = f"The queue's tables cannot be opened: {str(error.orig).partition(chr(10))[0]}"
+        message = f"The queue's tables cannot be opened: {reason(error)}"
         raise DatabaseUnavailable(message) from error
 
 

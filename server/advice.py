@@ -44,6 +44,7 @@ ADVICE: Mapping[str, str] = {
     "MODEL_OUTPUT_TRUNCATED": "Split the task into smaller ones.",
     "MODEL_REFUSED": "The model refuses this. Say it differently; what it refuses on principle will not work.",
     "BUDGET_EXCEEDED": "Allow a larger budget, or make the task smaller.",
+    "DATABASE_UNAVAILABLE": "Wait a moment, then look whether the task is there; when it is not, create it again.",
     "INTERNAL_ERROR": "This is a defect. The server's log has the details.",
 }
 """By code."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,12 +12,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
-from starlette.types import ExceptionHandler
 
 from server.dashboard.door import guarded
 from server.dashboard.page import nowhere
 from server.dashboard.routes import dashboard_routes
 from server.door import Door
+from server.errors import handlers, status_of
 from server.files import FILE_ROUTES
 from server.health import HEALTH_ROUTES
 from server.house import House
@@ -29,6 +28,7 @@ from server.rest.cloud.routes import cloud_app
 from server.rest.reference import ROUTES as REFERENCE_ROUTES
 from server.share import SHARE_ROUTES
 from server.state import State
+from tools.errors import Failure
 
 
 def build_worker_app(house: House) -> Starlette:
@@ -40,7 +40,7 @@ def build_worker_app(house: House) -> Starlette:
             yield state
 
     routes = [*house.live.relayed_routes, *HEALTH_ROUTES]
-    outside: dict[Any, ExceptionHandler] = {HTTPException: refuse_outside}
+    outside = handlers(refuse, refuse_outside)
     return Starlette(routes=routes, middleware=[Middleware(Door)], lifespan=lifespan, exception_handlers=outside)
 
 
@@ -50,6 +50,13 @@ async def refuse_lost(request: Request, error: Exception) -> Response:
     if person and isinstance(error, HTTPException) and error.status_code == 404:
         return guarded(nowhere(request))
     return await refuse_outside(request, error)
+
+
+async def refuse(request: Request, failure: Exception) -> Response:
+    """A failure outside the dialects, in plain words."""
+    assert isinstance(failure, Failure)  # noqa: S101  # registered for nothing else
+    headers = {"Retry-After": str(failure.retry_after)} if failure.retry_after is not None else None
+    return await refuse_outside(request, HTTPException(status_of(failure), failure.message, headers))
 
 
 def build_app(house: House) -> Starlette:
@@ -93,5 +100,5 @@ def build_app(house: House) -> Starlette:
                 ],
             )
         )
-    outside: dict[Any, ExceptionHandler] = {HTTPException: refuse_lost}
+    outside = handlers(refuse, refuse_lost)
     return Starlette(routes=routes, middleware=middleware, lifespan=lifespan, exception_handlers=outside)

@@ -106,6 +106,8 @@ CHOICES = """\
   spares unchanged answers.
 - `Idempotency-Key` on every create: the same answer for 24 hours; the same key with any other body is `IDEMPOTENCY_KEY_REUSED` (409).
 - A `limit` above 100 means 100, and the answer says so. A fault of our own is `PLATFORM_ERROR` (500) with `cause` in its details.
+- While the database is away: `DATABASE_UNAVAILABLE` (503) with `retryAfter`. Whether a create was carried out is then unknown; the same
+  `Idempotency-Key` finds out.
 - `POST /api/accounts/oauth/authorize` takes `platform` and maybe `name`, and answers with the account and the page to sign in at.
 - A key that may only read gets a `liveUrl` that may only watch. Each call needs the scope that stands above, and no other.
 - A slash at the end of a path changes nothing; null in an optional member means that nothing is said.

@@ -1,7 +1,17 @@
-"""Which HTTP status each failure has (contract 1.9, [rec]; RFC 9110 for the others)."""
+"""Which HTTP status each failure has (contract 1.9, [rec]; RFC 9110 for the others), and what becomes of exceptions that are none."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from storage.database import AWAY, is_away, reason
 from tools.errors import (
     AccountNotFound,
     AuthenticationFailed,
@@ -9,9 +19,11 @@ from tools.errors import (
     BrowserFailed,
     ChallengeRequired,
     Conflict,
+    DatabaseAway,
     DuplicateContent,
     Failure,
     Forbidden,
+    Internal,
     InvalidParameters,
     MethodNotAllowed,
     ModelUnavailable,
@@ -24,6 +36,9 @@ from tools.errors import (
     Unauthorized,
     UnsupportedType,
 )
+
+_AGAIN_S = 2
+_log = structlog.get_logger(__name__)
 
 STATUSES: dict[type[Failure], int] = {
     InvalidParameters: 400,
@@ -41,6 +56,7 @@ STATUSES: dict[type[Failure], int] = {
     AuthenticationFailed: 409,
     RateLimited: 429,
     ModelUnavailable: 503,
+    DatabaseAway: 503,
     # What a look at an account's login may come to: the site's fault, or the browser's.
     ChallengeRequired: 409,
     PlatformError: 502,
@@ -52,3 +68,36 @@ STATUSES: dict[type[Failure], int] = {
 def status_of(failure: Failure) -> int:
     """The status of the nearest class that has one; 500 for what is our own fault."""
     return next((STATUSES[kind] for kind in type(failure).__mro__ if kind in STATUSES), 500)
+
+
+def unforeseen(error: Exception) -> DatabaseAway | Internal:
+    """What an exception that no code foresaw is to a caller: the log says more, the caller only whether it is worth coming back."""
+    if is_away(error):
+        _log.warning("database.away", error=reason(error))
+        return DatabaseAway(retry_after=_AGAIN_S)
+    _log.error("request.broke", exc_info=error)
+    return Internal()
+
+
+Refusing = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def handlers(refuse: Refusing, refuse_http: Refusing) -> dict[Any, ExceptionHandler]:
+    """How an app answers whatever is raised in it, in its own words: `refuse` has those for a Failure, `refuse_http` for the router's."""
+
+    async def refuse_away(request: Request, error: Exception) -> Response:
+        if not is_away(error):
+            raise error
+        return await refuse(request, unforeseen(error))
+
+    async def refuse_defect(request: Request, error: Exception) -> Response:
+        response = await refuse(request, unforeseen(error))
+        response.headers["Connection"] = "close"  # the server does close it, and a client would use it again
+        return response
+
+    return {
+        Failure: refuse,
+        HTTPException: refuse_http,
+        Exception: refuse_defect,
+        **dict.fromkeys(AWAY, refuse_away),
+    }

@@ -18,14 +18,19 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The database answers and is not a newer Webhand's, and where there is to be a worker, it is there and no other can think it
-    dead: else 503.
+    """The database answers and is not a newer Webhand's, tasks can be queued, and where there is to be a worker, it is there and no other
+    can think it dead: else 503.
     """
     state = reach(request)
     workshop = state["workshop"]
     works = workshop is None or (workshop.worker is not None and workshop.worker.holds_lease())
     answers = await state["database"].answers()
-    checks = {"database": answers, "version": answers and not await state["database"].outgrown(), "worker": works}
+    checks = {
+        "database": answers,
+        "version": answers and not await state["database"].outgrown(),
+        "queue": state["queue"].is_open,
+        "worker": works,
+    }
     return JSONResponse(checks, 200 if all(checks.values()) else 503)
 
 

@@ -13,6 +13,7 @@ from structlog.typing import Processor
 
 from server.settings import Settings
 from server.signing import hide_tokens
+from storage.database import is_away, reason
 
 _KEY = re.compile(r"\b(?:sk_live|sk|bu)[-_][A-Za-z0-9_-]{12,}")
 _HIDDEN_NAMES = re.compile(
@@ -31,7 +32,7 @@ def set_up_logging(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
     ]
-    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, drop_colors]
+    last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, drop_colors, shorten]
     if plain:
         # Plain tracebacks: the fancy ones show every local variable, secrets too, and take seconds to draw.
         console = structlog.dev.ConsoleRenderer(
@@ -63,6 +64,18 @@ def set_up_logging(settings: Settings) -> None:
 def drop_colors(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
     """Drops uvicorn's second, coloured copy of its message."""
     event.pop("color_message", None)
+    return event
+
+
+def shorten(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """A database that is away is a line, not a traceback: whoever needs it says so again and again, until it is back."""
+    given = event.get("exc_info")
+    error: Any = sys.exc_info()[1] if given is True else given
+    if isinstance(error, tuple):
+        error = cast("tuple[Any, ...]", error)[1]
+    if isinstance(error, Exception) and is_away(error):
+        del event["exc_info"]
+        event["error"] = reason(error)
     return event
 
 

@@ -28,7 +28,7 @@ from server.upkeep import Upkeep
 from server.webhooks import Notices
 from storage.accounts import AccountStore
 from storage.artifacts import ArtifactStore
-from storage.database import Database
+from storage.database import Database, DatabaseUnavailable, is_away, reason
 from storage.profiles import ProfileStore
 from storage.retention import Retention
 from storage.runs import RunStore
@@ -75,7 +75,7 @@ class Workshop:
         """Why no task is carried out here, in words for whoever asks for one; None: they are, or soon will be."""
         if self.failure is None:
             return None
-        known = isinstance(self.failure, Failure | SettingWrong)
+        known = isinstance(self.failure, Failure | SettingWrong | DatabaseUnavailable)
         return str(self.failure).rstrip(".") if known else "its engines could not start, the log says why"
 
     @asynccontextmanager
@@ -104,6 +104,11 @@ class Workshop:
                 await closing.wait()
         except Exception as error:
             self.failure = error
+            if is_away(error):
+                message = (
+                    f"The database went away while the worker started: {reason(error)}. Start again once it is back."
+                )
+                self.failure = DatabaseUnavailable(message)
             _log.error("workshop.failed", error=str(error), kind=type(error).__name__)  # whoever serves shows it
             raise
         finally:

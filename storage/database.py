@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import URL, Connection, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from storage.changes import CHANNEL, Changes
@@ -32,6 +33,10 @@ _MIGRATING = 0x77656268  # the advisory lock under which PostgreSQL is migrated,
 
 class DatabaseUnavailable(Exception):
     """The database cannot be opened."""
+
+
+AWAY = (DBAPIError, PoolExhausted, DatabaseUnavailable)
+"""What is raised where the database is away; a DBAPIError may also mean something else: see `is_away`."""
 
 
 class Database:
@@ -71,7 +76,7 @@ class Database:
             await asyncio.to_thread(self._migrate)
         except (OperationalError, sqlite3.OperationalError, OSError) as error:
             shown = self.url.render_as_string(hide_password=True)
-            message = f"The database {shown} cannot be opened: {str(error).splitlines()[0]}"
+            message = f"The database {shown} cannot be opened: {reason(error)}"
             raise DatabaseUnavailable(message) from error
 
         if not self.sqlite:
@@ -253,11 +258,23 @@ async def persistently(verb: Callable[[], Awaitable[T]], while_: Callable[[], bo
         try:
             return await verb()
         except DBAPIError as error:
-            away = isinstance(error, OperationalError) or error.connection_invalidated
-            if not away or not while_():
+            if not is_away(error) or not while_():
                 raise
-            _log.warning("database.away", error=str(error.orig).partition("\n")[0])
+            _log.warning("database.away", error=reason(error))
         await asyncio.sleep(_AGAIN_S)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether it says that the database does not answer, or takes nothing: a restart, a fail-over, a full disk."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+    return isinstance(error, AWAY)
+
+
+def reason(error: Exception) -> str:
+    """What the database's driver says of it, in one line."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return str(said).partition("\n")[0]
 
 
 def tell(session: AsyncSession, topic: str) -> None:

@@ -41,6 +41,7 @@ The seven codes of the Tasks API (contract 1.7) come first; the others are ours.
     │   ├── ModelTruncated     MODEL_OUTPUT_TRUNCATED
     │   └── ModelRefused       MODEL_REFUSED
     ├── BudgetExceeded         BUDGET_EXCEEDED
+    ├── DatabaseAway           DATABASE_UNAVAILABLE    our database does not answer, or takes nothing
     └── Internal               INTERNAL_ERROR          our fault; the log has the details under the request id
 """
 
@@ -308,6 +309,12 @@ class BudgetExceeded(Failure):
     """The task's budget is used up: raise it, or make the task smaller."""
 
     code = "BUDGET_EXCEEDED"
+
+
+class DatabaseAway(Failure):
+    """Webhand's database cannot be used right now: try again in a moment, with the same idempotency key where there was one."""
+
+    code = "DATABASE_UNAVAILABLE"
 
 
 class Internal(Failure):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import mcp_types as types
-import structlog
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
@@ -20,6 +19,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from server.accounts import AccountService
 from server.auth import Caller, Verifier
 from server.codes import Codes
+from server.errors import unforeseen
 from server.links import Links
 from server.mcp_facade.app import EXTENSION as APP_EXTENSION
 from server.mcp_facade.arguments import need_storable
@@ -48,10 +48,9 @@ from server.sign_in.service import SignInService
 from server.signing import Signer
 from server.tasks import TaskService
 from storage.artifacts import ArtifactStore
-from tools.errors import Failure, Internal, InvalidParameters, NotFound, TaskNotFound
+from tools.errors import Failure, InvalidParameters, NotFound, TaskNotFound
 
 NAME = "webhand"
-_log = structlog.get_logger(__name__)
 Handler = Callable[[Context, Any], Awaitable[Any]]
 
 
@@ -221,11 +220,11 @@ class McpFacade:
                 if method == "tools/call":
                     return refused(failure)
                 raise MCPError(_code(failure), failure.message, failure.as_error()) from None
-            except Exception:  # noqa: BLE001  # the library would tell the client what the exception says
-                _log.exception("mcp.broke", method=method)
+            except Exception as error:  # noqa: BLE001  # the library would tell the client what the exception says
+                failure = unforeseen(error)
                 if method == "tools/call":
-                    return refused(Internal())
-                raise MCPError(types.INTERNAL_ERROR, Internal().message) from None
+                    return refused(failure)
+                raise MCPError(types.INTERNAL_ERROR, failure.message, failure.as_error()) from None
 
         return handle
 

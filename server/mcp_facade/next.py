@@ -59,6 +59,7 @@ AFTER: Mapping[str, str] = {
     "MODEL_OUTPUT_TRUNCATED": "Split the task into smaller ones.",
     "MODEL_REFUSED": "Say the task differently; what the model refuses on principle will not work.",
     "BUDGET_EXCEEDED": "Tell the user: the task needs a larger budget, or must become smaller.",
+    "DATABASE_UNAVAILABLE": _AGAIN_LATER,
     "INTERNAL_ERROR": "This is a defect of the server: tell the user, whose log has the details. Do not repeat the call at once.",
 }
 """By code: what mends it."""

@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from server.rest.endpoint import Endpoint
 from tools.errors import (
     BodyTooLarge,
+    DatabaseAway,
     Failure,
     Forbidden,
     IdempotencyReused,
@@ -248,7 +249,7 @@ def implied(endpoint: Endpoint) -> list[type[Failure]]:
     if endpoint.idempotent:
         kinds.append(IdempotencyReused)
     if endpoint.scope is not None:
-        kinds += [Unauthorized, Forbidden, RateLimited]
+        kinds += [Unauthorized, Forbidden, RateLimited, DatabaseAway]
     return list(dict.fromkeys([*kinds, Internal]))
 
 

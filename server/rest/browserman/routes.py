@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import structlog
 from pydantic import Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ExceptionHandler
 
 from server.door import json_body, sent
-from server.errors import status_of
+from server.errors import handlers, status_of
 from server.new_task import USUAL_PRIORITY, NewTask
 from server.rest.browserman import answers, examples, inputs, views
 from server.rest.endpoint import Endpoint, Slashless, caller_of, routes, trace_of
@@ -30,7 +28,6 @@ from tools.errors import (
     DuplicateContent,
     Failure,
     IdempotencyReused,
-    Internal,
     InvalidParameters,
     MethodNotAllowed,
     NotCancellable,
@@ -40,7 +37,6 @@ from tools.errors import (
     UnsupportedType,
 )
 
-_log = structlog.get_logger(__name__)
 _LONGEST_WAIT_S = 55
 
 
@@ -273,16 +269,9 @@ async def refuse_http(request: Request, error: Exception) -> Response:
     return response
 
 
-async def refuse_defect(request: Request, error: Exception) -> Response:
-    """A defect of ours: logged with its traceback, shown without. The server closes the connection of such a request, and says so."""
-    _log.error("request.broke", exc_info=error)
-    response = await refuse(request, Internal())
-    response.headers["Connection"] = "close"
-    return response
-
-
 def browserman_app(*more: tuple[Endpoint, ...]) -> Starlette:
     """The dialect as an app to be mounted at /api. `more`: endpoints of other modules of the dialect."""
-    handlers: dict[Any, ExceptionHandler] = {Failure: refuse, HTTPException: refuse_http, Exception: refuse_defect}
     endpoints = [*ENDPOINTS, *(endpoint for group in more for endpoint in group)]
-    return Starlette(routes=routes(endpoints), middleware=[Middleware(Slashless)], exception_handlers=handlers)
+    return Starlette(
+        routes=routes(endpoints), middleware=[Middleware(Slashless)], exception_handlers=handlers(refuse, refuse_http)
+    )

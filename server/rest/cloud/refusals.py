@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,9 +13,7 @@ from server.errors import STATUSES as USUAL
 from server.rest.cloud.balance import InsufficientCredits
 from server.rest.cloud.parsing import Unprocessable
 from server.rest.cloud.search import NoSearchPage, SiteUnreadable
-from tools.errors import Conflict, Failure, IdempotencyReused, Internal, InvalidParameters, TaskNotFound
-
-_log = structlog.get_logger(__name__)
+from tools.errors import Conflict, Failure, IdempotencyReused, InvalidParameters, TaskNotFound
 
 STATUSES: Mapping[type[Failure], int] = {
     **USUAL,
@@ -73,9 +70,3 @@ async def refuse_http(_request: Request, error: Exception) -> Response:
     """What the router itself refuses: no such path, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
     return JSONResponse({"detail": error.detail}, error.status_code, dict(error.headers or {}))
-
-
-async def refuse_defect(_request: Request, error: Exception) -> Response:
-    """A defect of ours: logged with its traceback, shown without. The server closes the connection of such a request, and says so."""
-    _log.error("request.broke", exc_info=error)
-    return JSONResponse({"detail": Internal().message}, 500, {"Connection": "close"})

@@ -6,13 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.types import ExceptionHandler
 
+from server.errors import handlers
 from server.profiles import ProfileNotFound
 from server.rest.cloud import balance, examples, media, profiles, run, schedules, search, tasks, uploads, user, wire
-from server.rest.cloud.refusals import refuse, refuse_defect, refuse_http
+from server.rest.cloud.refusals import refuse, refuse_http
 from server.rest.endpoint import Endpoint, Handler, Method, Slashless, routes
 from server.schedules import ScheduleNotFound
 from tools.errors import Conflict, Failure, TaskNotFound
@@ -366,6 +365,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (*TASKS, *MEDIA, *SCHEDULES, *PROFILES, *OTHER
 
 def cloud_app(*more: tuple[Endpoint, ...]) -> Starlette:
     """The dialect as an app to be mounted at /api/v1. `more`: endpoints of other modules of the dialect."""
-    handlers: dict[Any, ExceptionHandler] = {Failure: refuse, HTTPException: refuse_http, Exception: refuse_defect}
     endpoints = [*ENDPOINTS, *(one for group in more for one in group)]
-    return Starlette(routes=routes(endpoints), middleware=[Middleware(Slashless)], exception_handlers=handlers)
+    return Starlette(
+        routes=routes(endpoints), middleware=[Middleware(Slashless)], exception_handlers=handlers(refuse, refuse_http)
+    )

@@ -71,8 +71,10 @@ async def test_promises_made_while_the_queue_opens_wait_for_it(new_database_url:
     async with asyncio.timeout(90):
         await other.begin_to_open()
         await front.begin_to_open()
+        assert not front.is_open
         await asyncio.gather(*(create() for _ in range(30)))
         await other.settled()
+    assert front.is_open
     async with databases[1].reading() as session:
         schema = None if databases[1].sqlite else "dbos"
         count = select(func.count()).select_from(table("workflow_status", schema=schema))
@@ -92,6 +94,7 @@ async def test_a_queue_that_cannot_be_opened_is_noticed(tmp_path: Path) -> None:
     await queue.begin_to_open()
     async with asyncio.timeout(30):
         assert isinstance(await queue.failed(), DatabaseUnavailable)
+        assert not queue.is_open
         with pytest.raises(DatabaseUnavailable, match="The queue's tables cannot be opened: no such column: version"):
             async with database.writing() as session:
                 await queue.ready(session, an_order("done"))
