@@ -267,7 +267,9 @@ async def persistently(verb: Callable[[], Awaitable[T]], while_: Callable[[], bo
 def is_away(error: Exception) -> bool:
     """Whether it says that the database does not answer, or takes nothing: a restart, a fail-over, a full disk."""
     if isinstance(error, DBAPIError):
-        return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+        # SQLite says OperationalError of wrong statements too; those are SQLITE_ERROR (sqlite.org/rescode.html).
+        wrong = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        return error.connection_invalidated or (isinstance(error, (OperationalError, InterfaceError)) and not wrong)
     return isinstance(error, AWAY)
 
 

@@ -224,13 +224,13 @@ def _refusals(api: Api, endpoint: Endpoint, schemas: Schemas) -> Schema:
                     "examples": {code: {"value": refusal.body} for code, refusal in refusals.items()},
                 }
             },
-            **({"headers": _headers(_BACK)} if status == RATE_LIMITED else {}),
+            **({"headers": _headers(_BACK)} if status in _COME_BACK else {}),
         }
         for status, refusals in sorted(by_status.items())
     }
 
 
-RATE_LIMITED = 429
+_COME_BACK = {429, 503}
 _LIMITS = {
     "X-RateLimit-Limit": "Requests that the key may make in an hour.",
     "X-RateLimit-Remaining": "How many of them are left.",

@@ -137,9 +137,9 @@ def test_every_example_fits_its_own_schema(documents: dict[str, Any]) -> None:
 
 def test_what_fails_on_every_call_is_listed_with_the_status_that_is_really_sent(documents: dict[str, Any]) -> None:
     responses = documents["everything"]["paths"]["/api/tasks"]["post"]["responses"]
-    assert set(responses) == {"200", "400", "401", "403", "404", "409", "413", "415", "429", "500"}
+    assert set(responses) == {"200", "400", "401", "403", "404", "409", "413", "415", "429", "500", "503"}
     assert "ACCOUNT_NOT_FOUND" in responses["404"]["content"]["application/json"]["examples"]
-    assert "Retry-After" in responses["429"]["headers"]
+    assert all("Retry-After" in responses[status]["headers"] for status in ("429", "503"))
     assert "422" in documents["cloud"]["paths"]["/api/v1/run-task"]["post"]["responses"]
     assert documents["everything"]["paths"]["/api/v1/ping"]["get"]["security"] == []
 

@@ -108,6 +108,16 @@ async def test_a_defect_is_a_500_that_tells_nothing(tmp_path: Path) -> None:
         assert (await client.get("/ping")).status_code == 200
 
 
+async def test_a_defect_outside_the_dialects_says_that_its_connection_is_closed(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage, stage.caller() as client:
+        async with stage.house.database.writing() as session:
+            await session.execute(text("ALTER TABLE task RENAME TO gone"))
+        answer = await client.get(f"{stage.origin}/share/anything")
+        assert (answer.status_code, answer.headers["connection"]) == (500, "close")
+        assert "inside Webhand" in answer.text
+        assert (await client.get("/ping")).status_code == 200
+
+
 def test_every_failure_has_a_status() -> None:
     statuses = {failure.__name__: refusals.status_of(failure) for failure in every_failure(elsewhere=True)}
     assert statuses["TaskNotFound"] == statuses["ScheduleNotFound"] == statuses["ProfileNotFound"] == 404
