@@ -25,6 +25,8 @@ from sqlalchemy import make_url
 from agent.queue import Queue
 from storage.database import Database
 
+_SHOWN = 4000
+"""How many letters of what a first try printed are shown: the last ones."""
 pytest.register_assert_rewrite("tests")  # helpers too say what they compared
 
 
@@ -51,6 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             marker = item.get_closest_marker("timeout")
             item.obj = within(marker.args[0] if marker else 120, item.obj)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A test that passed at its second try says what became of the first: else nobody would ever find out."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.write_sep("_", f"{report.nodeid}: the first try")
+        terminalreporter.write_line(report.longreprtext)
+        for heading, text in report.sections:
+            terminalreporter.write_sep("-", heading)
+            terminalreporter.write_line(text[-_SHOWN:])
 
 
 def within(seconds: float, test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
