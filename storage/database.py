@@ -27,6 +27,17 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _REVISION = text("SELECT max(version_num) FROM alembic_version")
 _BUSY_MS = 30_000
 _AGAIN_S = 0.25
+_WATCHFUL = {
+    "connect_timeout": "10",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}
+"""How soon a PostgreSQL that vanished without a word is noticed (libpq's parameters; the last in ms, the others in seconds).
+
+The system's own patience is a quarter of an hour for what was sent, and two hours for a connection that only listens.
+"""
 _log = structlog.get_logger(__name__)
 _MIGRATING = 0x77656268  # the advisory lock under which PostgreSQL is migrated, so that two starts do not race
 
@@ -51,12 +62,14 @@ class Database:
         self._moving = asyncio.Event()
         """Not set while no transaction may begin that changes rows."""
         self._moving.set()
+        self._reached = self.url if self.sqlite else self.url.update_query_dict(_WATCHFUL | dict(self.url.query))
+        """The URL with what it does not say itself."""
         driver = "sqlite+aiosqlite" if self.sqlite else "postgresql+psycopg"
         ours: dict[str, Any] = {"pool_pre_ping": True}
         if self.sqlite:
             ours = {"async_creator": partial(SqliteConnection, self.url.database or "")}
         self._engine: AsyncEngine = create_async_engine(
-            self.url.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, **ours
+            self._reached.set(drivername=driver), pool_size=pool_size, max_overflow=pool_size, **ours
         )
         self._looking = self._engine.execution_options(only_reading=True) if self.sqlite else self._engine
         if self.sqlite:
@@ -66,7 +79,8 @@ class Database:
     @property
     def plain_url(self) -> str:
         """The URL without our driver's name, for libraries that choose their own."""
-        return self.url.set(drivername="sqlite" if self.sqlite else "postgresql").render_as_string(hide_password=False)
+        plain = self._reached.set(drivername="sqlite" if self.sqlite else "postgresql")
+        return plain.render_as_string(hide_password=False)
 
     async def open(self) -> None:
         """Makes the file and brings the tables up to date. Raises DatabaseUnavailable with one sentence."""
@@ -171,7 +185,7 @@ class Database:
         from sqlalchemy import create_engine  # the synchronous engine serves Alembic only
 
         driver = "sqlite" if self.sqlite else "postgresql+psycopg"
-        engine = create_engine(self.url.set(drivername=driver))
+        engine = create_engine(self._reached.set(drivername=driver))
         if self.sqlite:
             # The write lock is taken before the look at what is there, so that of two starts one waits for the other. Foreign keys
             # stay off: Alembic changes a SQLite table by making it anew.

@@ -174,6 +174,22 @@ async def test_a_database_that_cannot_be_reached_is_said_in_one_sentence_without
     assert "\n" not in str(caught.value)
 
 
+async def test_a_postgresql_that_vanishes_without_a_word_is_noticed_in_seconds(postgres_url: str) -> None:
+    """The system's own patience is a quarter of an hour for what was sent, and two hours for a connection that only listens."""
+    patient = (
+        make_url(postgres_url).update_query_dict({"tcp_user_timeout": "60000"}).render_as_string(hide_password=False)
+    )
+    for url, expected in ((postgres_url, "15000"), (patient, "60000")):
+        database = Database(url)
+        await database.open()
+        async with database.reading() as session:
+            raw: Any = await (await session.connection()).get_raw_connection()
+            for found in (raw.driver_connection.info.get_parameters(), dict(make_url(database.plain_url).query)):
+                assert found["tcp_user_timeout"] == expected
+                assert found["keepalives_idle"] == "15"
+        await database.close()
+
+
 async def test_a_database_of_a_newer_webhand_is_left_alone(database: Database) -> None:
     async with database.writing() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
