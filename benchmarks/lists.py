@@ -104,16 +104,19 @@ async def a_front(folder: Path, url: str | None) -> AsyncGenerator[tuple[House, 
         )
         set_up_logging(used)
         house = House(used, origin, work=False)
-        server = Server(uvicorn.Config(build_app(house), log_config=None, access_log=False))
-        running = asyncio.create_task(server.serve([listener]))
-        await server.ready.wait()
-        _, key = await house.key_store.create("bench", owner=OWNER)
-        headers = {"Authorization": f"Bearer {key}"}
-        limits = httpx.Limits(max_connections=CALLERS)
-        async with httpx.AsyncClient(base_url=f"{origin}/api", headers=headers, timeout=120, limits=limits) as client:
-            yield house, client
-        server.should_exit = True
-        await running
+        async with house.open():
+            server = Server(uvicorn.Config(build_app(house), log_config=None, access_log=False))
+            running = asyncio.create_task(server.serve([listener]))
+            await server.ready.wait()
+            _, key = await house.key_store.create("bench", owner=OWNER)
+            headers = {"Authorization": f"Bearer {key}"}
+            limits = httpx.Limits(max_connections=CALLERS)
+            async with httpx.AsyncClient(
+                base_url=f"{origin}/api", headers=headers, timeout=120, limits=limits
+            ) as client:
+                yield house, client
+            server.should_exit = True
+            await running
 
 
 @asynccontextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,16 +32,24 @@ from tools.errors import Failure
 
 
 def build_worker_app(house: House) -> Starlette:
-    """What a process that only works answers: fronts that pass somebody's live view on, and whoever watches over it."""
+    """What a process that only works answers: fronts that pass somebody's live view on, and whoever watches over it.
+
+    The house is open while it answers.
+    """
+    routes = [*house.live.relayed_routes, *HEALTH_ROUTES]
+    outside = handlers(refuse, refuse_outside)
+    door = [Middleware(Door)]
+    return Starlette(routes=routes, middleware=door, lifespan=knowing(house), exception_handlers=outside)
+
+
+def knowing(house: House) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
+    """An app's lifespan: its requests know what the house holds. Whoever serves opens the house, and learns what keeps it shut."""
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[State]:
-        async with house.open() as state:
-            yield state
+        yield house.state
 
-    routes = [*house.live.relayed_routes, *HEALTH_ROUTES]
-    outside = handlers(refuse, refuse_outside)
-    return Starlette(routes=routes, middleware=[Middleware(Door)], lifespan=lifespan, exception_handlers=outside)
+    return lifespan
 
 
 async def refuse_lost(request: Request, error: Exception) -> Response:
@@ -60,13 +68,7 @@ async def refuse(request: Request, failure: Exception) -> Response:
 
 
 def build_app(house: House) -> Starlette:
-    """The web app of a house; the house opens and closes with it."""
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncGenerator[State]:
-        async with house.open() as state:
-            yield state
-
+    """The web app of a house, which is open while it answers."""
     routes: list[BaseRoute] = [
         Mount("/api/v1", app=cloud_app(CLOUD_EXTRA)),
         Mount("/api", app=browserman_app(BROWSERMAN_EXTRA)),
@@ -101,4 +103,4 @@ def build_app(house: House) -> Starlette:
             )
         )
     outside = handlers(refuse, refuse_lost)
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan, exception_handlers=outside)
+    return Starlette(routes=routes, middleware=middleware, lifespan=knowing(house), exception_handlers=outside)

@@ -255,7 +255,7 @@ class House:
     async def _introduce(self) -> None:
         """At the first start makes the key that this machine's own commands use."""
         path = self.settings.data / "local.key"
-        if not path.exists():
+        if not path.exists() or not path.read_text().strip():
             _, self.first_key = await self.key_store.create("local", owner="default")
             path.touch(mode=0o600)
             path.write_text(self.first_key + "\n")

@@ -59,7 +59,7 @@ async def serving(settings: Settings, *, work: bool = True) -> AsyncGenerator[Ho
         house = House(addressed(settings, listener), public_url, work=work)
         local = local_socket(settings)
         try:
-            async with answering(build_app(house), [listener, local]):
+            async with house.open(), answering(build_app(house), [listener, local]):
                 with introduced(settings, house):
                     yield house
         finally:
@@ -133,7 +133,7 @@ async def work_until_stopped(settings: Settings) -> None:
     port = int((settings.worker_address or "").rpartition(":")[2] or 0)
     with owned(settings), bound(settings.model_copy(update={"port": port})) as listener:
         house = House(addressed(settings, listener), settings.public_url or "", work=True)
-        async with answering(build_worker_app(house), [listener]):
+        async with house.open(), answering(build_worker_app(house), [listener]):
             await stopped(stop, house)
 
 

@@ -6,6 +6,7 @@ docs/settings.md is made from the descriptions here.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -264,6 +265,16 @@ class Settings(BaseSettings):
                 raise ValueError(message)
         return origins
 
+    @field_validator("database_url")
+    @classmethod
+    def _known(cls, url: str | None) -> str | None:
+        if url is None or re.match(r"(postgresql(\+\w+)?://|sqlite(\+\w+)?:///)", url):
+            return url
+        if url.startswith("postgres://"):  # as several hosts write it
+            return url.replace("postgres://", "postgresql://", 1)
+        message = "is not the URL of a database: postgresql://user:password@host/name"
+        raise ValueError(message)
+
     @property
     def database(self) -> str:
         """The database's URL."""
@@ -294,5 +305,8 @@ def read_settings(**given: object) -> Settings:
     try:
         return Settings(**given)  # pyright: ignore[reportArgumentType]  # checked by pydantic
     except ValidationError as error:
-        wrong = [f"WEBHAND_{'_'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
+        wrong = [
+            f"WEBHAND_{'_'.join(map(str, item['loc'])).upper()}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
         raise SettingWrong("; ".join(wrong)) from None

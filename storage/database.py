@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import URL, Connection, event, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
@@ -51,10 +51,10 @@ AWAY = (DBAPIError, PoolExhausted, DatabaseUnavailable)
 
 
 class Database:
-    """One database and its connections. Transactions are the only way in."""
+    """One database and its connections. Transactions are the only way in. Raises DatabaseUnavailable where the URL cannot be read."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.url: URL = make_url(url)
+        self.url: URL = _read(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.changes = Changes()
         self._turn = asyncio.Lock()
@@ -88,7 +88,7 @@ class Database:
             if self.sqlite:
                 await asyncio.to_thread(self._prepare_file)
             await asyncio.to_thread(self._migrate)
-        except (OperationalError, sqlite3.OperationalError, OSError) as error:
+        except (DBAPIError, sqlite3.Error, OSError) as error:
             shown = self.url.render_as_string(hide_password=True)
             message = f"The database {shown} cannot be opened: {reason(error)}"
             raise DatabaseUnavailable(message) from error
@@ -298,6 +298,14 @@ def tell(session: AsyncSession, topic: str) -> None:
     session.info.setdefault("told", set()).add(topic)
 
 
+def _read(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        message = "WEBHAND_DATABASE_URL cannot be read: it must be postgresql://user:password@host/name, each part percent-encoded."
+        raise DatabaseUnavailable(message) from None
+
+
 def _make(connection: Connection) -> None:
     """Makes in an empty SQLite file what all revisions together would make, by the script that was written down of it.
 
@@ -319,7 +327,10 @@ def _is_newest(connection: Connection) -> bool:
     if not inspect(connection).has_table("alembic_version"):
         return False
     newest = _newest()
-    found = str(connection.execute(_REVISION).scalar_one())
+    found = connection.execute(_REVISION).scalar_one()
+    if found is None:
+        message = "The database says of no revision that its tables are of it: restore a backup."
+        raise DatabaseUnavailable(message)
     if found > newest:
         message = (
             f"The database was made by a newer Webhand (revision {found}, this one knows {newest}): upgrade this one."

@@ -87,8 +87,8 @@ async def look_at_vault(settings: Settings, _fix: bool) -> Finding:
 
 async def look_at_database(settings: Settings, _fix: bool) -> Finding:
     """The database, brought up to date."""
-    database = Database(settings.database)
     try:
+        database = Database(settings.database)
         await database.open()
     except DatabaseUnavailable as error:
         return Finding("Database", "missing", str(error))

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pyotp
 
 from server.practice.faults import Faults
+from server.settings import SettingWrong
 
 COOKIE = "practice_session"
 MAX_TEXT = 500
@@ -268,9 +269,13 @@ class DemoSite:
 
 
 def read_journal(path: Path) -> Iterable[Act]:
-    """The acts in a journal. A last line that was cut off in the middle is left out."""
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        yield Act(**json.loads(line))
+    """The acts in a journal. A last line that was cut off in the middle is left out. Raises SettingWrong when another cannot be read."""
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        try:
+            yield Act(**json.loads(line))
+        except (ValueError, TypeError):
+            message = f"Line {number} of the practice site's journal {path} cannot be read: move the file away."
+            raise SettingWrong(message) from None
 
 
 def digest(token: str) -> str:

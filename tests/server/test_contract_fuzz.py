@@ -46,13 +46,14 @@ class Served:
         self.origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
         quiet = read_settings(data=self.folder, demo_site=False, hourly_limit=1_000_000, daily_limit=1_000_000)
         house = House(quiet, self.origin, work=False)
-        self._server = uvicorn.Server(uvicorn.Config(build_app(house), log_level="critical"))
-        serving = asyncio.create_task(self._server.serve(sockets=[listener]))
-        while not self._server.started and not serving.done():  # noqa: ASYNC110  # uvicorn tells it no other way
-            await asyncio.sleep(0.02)
-        _, self.key = await house.key_store.create("fuzz", owner="fuzz")
-        self._ready.set()
-        await serving
+        async with house.open():
+            self._server = uvicorn.Server(uvicorn.Config(build_app(house), log_level="critical"))
+            serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+            while not self._server.started and not serving.done():  # noqa: ASYNC110  # uvicorn tells it no other way
+                await asyncio.sleep(0.02)
+            _, self.key = await house.key_store.create("fuzz", owner="fuzz")
+            self._ready.set()
+            await serving
 
     def __enter__(self) -> Self:
         self._thread.start()
