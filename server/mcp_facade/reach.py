@@ -27,7 +27,7 @@ Own = Callable[[], AbstractAsyncContextManager[object]]
 
 
 class Refused(Exception):
-    """The server does not let this client in."""
+    """The server does not let this client in, or there can be none. Says why in a sentence."""
 
 
 async def connected(

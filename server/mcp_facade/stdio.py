@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from server.mcp_facade.introduction import answer, listed
 from server.mcp_facade.lines import Lines, Message, parsed
 from server.mcp_facade.reach import Own, Refused, connected
+from server.settings import SettingWrong
 
 __all__ = ["Refused", "serve_stdio"]
 _LOST = "The Webhand server went away during this call. Its task may have gone on: task_list shows it. Do not simply repeat the call."
@@ -129,6 +130,15 @@ class Front:
             if self._introduced:
                 await socket.send('{"jsonrpc":"2.0","method":"notifications/initialized"}')
 
+    async def refuse(self, error: Exception) -> None:
+        """Tells a client that is waiting for its first answer why there is no server for it."""
+        request = parsed(self._unsent or "")
+        if "method" not in request or "id" not in request:
+            return
+        why = str(error) if isinstance(error, Refused | SettingWrong) else f"Webhand broke ({type(error).__name__})."
+        told = {"code": _UNANSWERED, "message": f"Webhand could not start. {why}"}
+        await self._lines.write(json.dumps({"jsonrpc": "2.0", "id": request["id"], "error": told}))
+
     async def _apologise(self) -> None:
         """Answers what the server that went away can answer no more."""
         for request in list(self._open.values()):
@@ -159,14 +169,21 @@ async def serve_stdio(
         async with own():
             yield
 
+    async def reached(stack: AsyncExitStack) -> ClientConnection:
+        try:
+            return await connected(stack, address, key, starting, headers or {}, greet)
+        finally:
+            if greeting is not None:
+                if front.idle:
+                    greeting.cancel()
+                await asyncio.gather(greeting, return_exceptions=True)
+
     while not front.over:
         async with AsyncExitStack() as stack:
             try:
-                socket = await connected(stack, address, key, starting, headers or {}, greet)
-            finally:
-                if greeting is not None:
-                    if front.idle:
-                        greeting.cancel()
-                    await asyncio.gather(greeting, return_exceptions=True)
+                socket = await reached(stack)
+            except Exception as error:
+                await front.refuse(error)
+                raise
             if not front.over:
                 await front.serve(socket)

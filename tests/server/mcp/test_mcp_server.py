@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -117,6 +118,19 @@ async def test_where_no_browser_can_be_started_a_call_says_what_to_do(tmp_path: 
     assert late["structuredContent"]["status"] == "refused"
     waiting = {early["structuredContent"].get("task_id")} - {None}
     assert {task["task_id"] for task in tasks["tasks"]} == waiting
+
+
+async def test_where_no_server_can_be_started_the_first_call_says_why(tmp_path: Path) -> None:
+    (tmp_path / "webhand.db").write_bytes(b"no database " * 1000)
+    async with process([WEBHAND, "mcp"], tmp_path, environment(tmp_path)) as running:
+        talk = Talk(running)
+        await talk.begin()
+        answer = await talk.answer(await talk.send("tools/call", {"name": "task_list", "arguments": {}}))
+        _, said = await asyncio.wait_for(running.communicate(), 30)
+    sentence = f"The database sqlite:///{tmp_path}/webhand.db cannot be opened: file is not a database"
+    assert answer["error"]["message"] == f"Webhand could not start. {sentence}"
+    assert said.decode().splitlines()[-1] == sentence
+    assert running.returncode == 2
 
 
 def test_the_bundles_entry_point_ignores_what_was_left_empty(tmp_path: Path) -> None:
