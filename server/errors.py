@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
@@ -38,6 +38,7 @@ from tools.errors import (
 )
 
 _AGAIN_S = 2
+_TOLD = "told_to"
 _log = structlog.get_logger(__name__)
 
 STATUSES: dict[type[Failure], int] = {
@@ -85,18 +86,25 @@ Refusing = Callable[[Request, Exception], Awaitable[Response]]
 def handlers(refuse: Refusing, refuse_http: Refusing) -> dict[Any, ExceptionHandler]:
     """How an app answers whatever is raised in it, in its own words: `refuse` has those for a Failure, `refuse_http` for the router's."""
 
+    async def leave(_request: Request, _error: Exception) -> Response:
+        return Response(status_code=400)  # to nobody: the client went away in the middle of its request
+
     async def refuse_away(request: Request, error: Exception) -> Response:
         if not is_away(error):
             raise error
         return await refuse(request, unforeseen(error))
 
     async def refuse_defect(request: Request, error: Exception) -> Response:
+        if any(hasattr(one, _TOLD) for one in (error, error.__cause__)):
+            return Response()  # to nobody: the app inside this one has answered, and raised it on
+        setattr(error, _TOLD, True)
         response = await refuse(request, unforeseen(error))
         response.headers["Connection"] = "close"  # the server does close it, and a client would use it again
         return response
 
     return {
         Failure: refuse,
+        ClientDisconnect: leave,
         HTTPException: refuse_http,
         Exception: refuse_defect,
         **dict.fromkeys(AWAY, refuse_away),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from server.rest.cloud import refusals
 from server.rest.cloud.routes import ENDPOINTS
@@ -101,11 +103,27 @@ async def test_a_defect_is_a_500_that_tells_nothing(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage, stage.caller() as client:
         async with stage.house.database.writing() as session:
             await session.execute(text("DROP TABLE profile"))
-        answer = await client.get("/browser-profiles")
+        with capture_logs() as said:
+            answer = await client.get("/browser-profiles")
+        assert [one["event"] for one in said if one["log_level"] == "error"] == ["request.broke"], "told once"
         assert answer.status_code == 500
         assert "inside Webhand" in detail(answer)
         assert answer.headers["connection"] == "close", "as it is: the next request needs another one"
         assert (await client.get("/ping")).status_code == 200
+
+
+async def test_a_caller_who_goes_away_in_the_middle_of_a_body_is_no_defect(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage, stage.caller() as client:
+        url = httpx.URL(stage.origin)
+        head = f"POST {API}/run-task HTTP/1.1\r\nHost: x\r\nAuthorization: {client.headers['authorization']}\r\n"
+        with capture_logs() as said:
+            _, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+            await writer.drain()
+            writer.close()
+            while not [one for one in said if one["event"] == "request"]:  # noqa: ASYNC110  # the log tells nobody
+                await asyncio.sleep(0.01)
+        assert not [one for one in said if one["log_level"] == "error"]
 
 
 async def test_a_defect_outside_the_dialects_says_that_its_connection_is_closed(tmp_path: Path) -> None:
