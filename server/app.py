@@ -38,7 +38,7 @@ def build_worker_app(house: House) -> Starlette:
     """
     routes = [*house.live.relayed_routes, *HEALTH_ROUTES]
     outside = handlers(refuse, refuse_outside)
-    door = [Middleware(Door)]
+    door = [Middleware(Door, refuse=refuse)]
     return Starlette(routes=routes, middleware=door, lifespan=knowing(house), exception_handlers=outside)
 
 
@@ -83,7 +83,7 @@ def build_app(house: House) -> Starlette:
         *QUESTION_ROUTES,
         *dashboard_routes(),
     ]
-    middleware = [Middleware(Door)]
+    middleware = [Middleware(Door, refuse=refuse)]
     if house.settings.cors_origins:
         middleware.append(
             Middleware(

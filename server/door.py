@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.auth import Caller, bearer
+from server.errors import Refusing, unforeseen
 from server.state import reach
 from tools.errors import BodyTooLarge, InvalidParameters, RateLimited, UnsupportedType
 
@@ -76,11 +77,13 @@ async def read_body(request: Request, limit: int) -> bytes:
 class Door:
     """ASGI middleware: gives each request an id, adds the headers that `enter` found, and logs one line about it.
 
+    Nothing that breaks inside gets past it, unless an answer was begun and not ended: `refuse` answers, where nobody has yet.
     The path is logged without its query, and live and file tokens never: they are credentials.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, refuse: Refusing) -> None:
         self._app = app
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection."""
@@ -89,10 +92,11 @@ class Door:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _SAFE_ID.fullmatch(given) else uuid_utils.uuid7().hex
-        status = 0
+        status, ended = 0, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, ended
+            ended = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
@@ -102,7 +106,15 @@ class Door:
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request=request_id):
-            await self._app(scope, receive, answer)
+            try:
+                await self._app(scope, receive, answer)
+            except Exception as error:
+                failure = unforeseen(error)
+                if status and not ended:
+                    raise
+                if not status:
+                    response = await self._refuse(Request(scope, receive), failure)
+                    await response(scope, receive, answer)
             _log.info("request", method=scope["method"], path=shown(scope["path"]), status=status)
 
 

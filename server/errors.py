@@ -38,7 +38,7 @@ from tools.errors import (
 )
 
 _AGAIN_S = 2
-_TOLD = "told_to"
+_TOLD = "webhand_told"
 _log = structlog.get_logger(__name__)
 
 STATUSES: dict[type[Failure], int] = {
@@ -72,11 +72,15 @@ def status_of(failure: Failure) -> int:
 
 
 def unforeseen(error: Exception) -> DatabaseAway | Internal:
-    """What an exception that no code foresaw is to a caller: the log says more, the caller only whether it is worth coming back."""
+    """What an exception that no code foresaw is to a caller: the log says more, once; the caller hears whether to come back."""
+    told = any(hasattr(one, _TOLD) for one in (error, error.__cause__))  # by an app inside, which raised it on
+    setattr(error, _TOLD, True)
     if is_away(error):
-        _log.warning("database.away", error=reason(error))
+        if not told:
+            _log.warning("database.away", error=reason(error))
         return DatabaseAway(retry_after=_AGAIN_S)
-    _log.error("request.broke", exc_info=error)
+    if not told:
+        _log.error("request.broke", exc_info=error)
     return Internal()
 
 
@@ -95,12 +99,7 @@ def handlers(refuse: Refusing, refuse_http: Refusing) -> dict[Any, ExceptionHand
         return await refuse(request, unforeseen(error))
 
     async def refuse_defect(request: Request, error: Exception) -> Response:
-        if any(hasattr(one, _TOLD) for one in (error, error.__cause__)):
-            return Response()  # to nobody: the app inside this one has answered, and raised it on
-        setattr(error, _TOLD, True)
-        response = await refuse(request, unforeseen(error))
-        response.headers["Connection"] = "close"  # the server does close it, and a client would use it again
-        return response
+        return await refuse(request, unforeseen(error))
 
     return {
         Failure: refuse,

@@ -310,3 +310,6 @@ def read_settings(**given: object) -> Settings:
             for item in error.errors()
         ]
         raise SettingWrong("; ".join(wrong)) from None
+    except (UnicodeDecodeError, OSError) as error:
+        message = f"The file .env cannot be read ({error}): correct it, or move it away."
+        raise SettingWrong(message) from None

@@ -38,8 +38,8 @@ def plainly() -> Generator[None]:
         yield
     except (SettingWrong, DatabaseUnavailable, VaultKeyWrong, Failure) as error:
         give_up(str(error))
-    except PermissionError as error:
-        give_up(f"{error.filename} cannot be used: {error.strerror}.")
+    except OSError as error:
+        give_up(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.")
 
 
 def settings(**given: object) -> Settings:

@@ -64,6 +64,10 @@ def damaged_journal(folder: Path) -> None:
     (folder / "practice.jsonl").write_bytes(b"\xff{\n")
 
 
+def garbled_settings(folder: Path) -> None:
+    (folder.parent / ".env").write_bytes(b"WEBHAND_PORT=\xff\xfe\n")
+
+
 def nothing(_folder: Path) -> None: ...
 
 
@@ -76,6 +80,7 @@ CASES: dict[str, tuple[Callable[[Path], None], dict[str, str], str]] = {
     "no revision": (no_revision, {}, "The database says of no revision that its tables are of it"),
     "another vault key": (key_lost, {}, "The vault's key does not open what is stored"),
     "a damaged journal": (damaged_journal, {}, "Line 1 of the practice site's journal {data}/practice.jsonl"),
+    "garbled settings": (garbled_settings, {}, "The file .env cannot be read"),
     "PostgreSQL is not there": (
         nothing,
         {"WEBHAND_DATABASE_URL": "postgresql://me:secret@127.0.0.1:1/db"},
@@ -102,7 +107,9 @@ def test_what_keeps_a_server_from_starting_is_said_in_one_sentence(case: str, tm
     prepare(data)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WEBHAND_")}
     environment |= {"WEBHAND_DATA": str(data), "WEBHAND_PORT": "0", "WEBHAND_DEMO_PORT": "0", **settings}
-    done = subprocess.run([WEBHAND, "serve"], env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [WEBHAND, "serve"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
     sentence = expected.format(database=f"sqlite:///{data / 'webhand.db'}", data=data)
     assert done.stderr.splitlines()[-1].startswith(sentence)
     assert done.returncode == 2
