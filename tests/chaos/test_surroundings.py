@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from storage.tables import Task
 from tests.agent.worker.shop import FileEngine, Shop, notes, open_shop, reached
+from tests.chaos.disk import a_small_disk
 from tests.chaos.postgres import own_server
 
 pytestmark = pytest.mark.anyio
-
-
-@contextmanager
-def a_small_disk(folder: Path, size: str) -> Generator[Path]:
-    """A file system of its own with very little room."""
-    disk = folder / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("a file system can only be mounted by root")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 async def test_a_run_goes_on_when_the_database_restarts_under_it(tmp_path: Path) -> None:

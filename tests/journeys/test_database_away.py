@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
+from tests.chaos.disk import a_small_disk
 from tests.chaos.postgres import own_server
-from tests.journeys.conftest import Running
+from tests.journeys.conftest import Running, end, serve
 
 TASK = {"platform": "demo", "tool": "createPost", "accountName": "my-demo", "parameters": {"text": "It is back."}}
 POST = {"name": "demo_createPost", "arguments": {"accountName": "my-demo", "text": "It is back."}}
@@ -45,6 +48,25 @@ def test_callers_are_told_that_the_database_is_away_and_when_to_come_back(start:
         assert running.until(created["taskId"], "completed", "failed")["state"] == "completed"
         assert running.published("It is back.") == 1
     assert "Traceback" not in running.log.read_text()
+
+
+def test_callers_are_told_of_a_full_disk_and_served_once_there_is_room(tmp_path: Path) -> None:
+    with a_small_disk(tmp_path, "20m") as disk:
+        running = serve(disk, "log")
+        try:
+            running.account()
+            ready(running)
+            with suppress(OSError), (disk / "full").open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 4096)
+            error = running.call("POST", "/api/tasks", 503, json=TASK)
+            assert error["code"] == "DATABASE_UNAVAILABLE"
+            assert running.client.get("/api/tasks").status_code == 200
+            (disk / "full").unlink()
+            created = running.call("POST", "/api/tasks", json=TASK)
+            assert running.until(created["taskId"], "completed", "failed")["state"] == "completed"
+        finally:
+            end(running)
 
 
 def test_a_worker_whose_database_goes_away_while_it_starts_says_so_and_ends(start: Callable[..., Running]) -> None:
