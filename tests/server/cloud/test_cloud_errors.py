@@ -132,7 +132,9 @@ async def test_a_defect_outside_the_dialects_is_a_500_that_tells_nothing(tmp_pat
             await session.execute(text("ALTER TABLE task RENAME TO gone"))
         with capture_logs() as said:
             answer = await client.get(f"{stage.origin}/share/anything")
-        assert [one["event"] for one in said] == ["request.broke", "request"]
+        # Beside what the worker says, which misses the table too.
+        told = [one["event"] for one in said if one["event"].startswith("request")]
+        assert told == ["request.broke", "request"]
         assert (answer.status_code, bool(answer.headers["x-request-id"])) == (500, True)
         assert "inside Webhand" in answer.text
         assert (await client.get("/ping")).status_code == 200
