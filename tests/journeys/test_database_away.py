@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from tests.chaos.disk import a_small_disk
 from tests.chaos.postgres import own_server
 from tests.journeys.conftest import Running, end, serve
 
 TASK = {"platform": "demo", "tool": "createPost", "accountName": "my-demo", "parameters": {"text": "It is back."}}
+ACCEPTED = "application/json, text/event-stream"
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 POST = {"name": "demo_createPost", "arguments": {"accountName": "my-demo", "text": "It is back."}}
 
 
@@ -22,18 +27,26 @@ def ready(running: Running) -> None:
         time.sleep(0.05)
 
 
+def spoken(
+    running: Running, method: str, params: Mapping[str, Any], session: Mapping[str, str] | None = None
+) -> httpx.Response:
+    """The answer to a message of MCP's."""
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    return running.client.post("/mcp", json=message, headers={"Accept": ACCEPTED, **(session or {})})
+
+
 def test_callers_are_told_that_the_database_is_away_and_when_to_come_back(start: Callable[..., Running]) -> None:
     with own_server() as server:
         running = start(database_url=server.url)
         running.account()
         ready(running)
+        session = {"Mcp-Session-Id": spoken(running, "initialize", HELLO).headers["mcp-session-id"]}
         server.stop()
         for method, path, body in (
             ("GET", "/api/tasks", None),
             ("POST", "/api/tasks", TASK),
             ("GET", "/api/v1/tasks", None),
             ("POST", "/api/v1/run-task", {"task": "Read the page."}),
-            ("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": POST}),
             ("GET", "/metrics", None),
             ("GET", "/share/anything", None),
         ):
@@ -42,6 +55,7 @@ def test_callers_are_told_that_the_database_is_away_and_when_to_come_back(start:
             assert "database cannot be used right now" in answer.text
         error = running.call("POST", "/api/tasks", 503, json=TASK)
         assert (error["code"], error["retryAfter"]) == ("DATABASE_UNAVAILABLE", 2)
+        assert "database cannot be used right now" in spoken(running, "tools/call", POST, session).text
         server.start()
         ready(running)
         created = running.call("POST", "/api/tasks", json=TASK)

@@ -77,10 +77,9 @@ async def remote(attempt: SignIn) -> AsyncGenerator[Callable[[str], Any]]:
 
 
 async def click(page: Page, attempt: SignIn, selector: str) -> None:
-    """Clicks in the picture, where the other browser has that element, as soon as it shows it: Chromium drops clicks before."""
+    """Clicks in the picture, where the other browser has that element, as soon as it has."""
     place = (
-        f"(()=>{{const e=document.querySelector({selector!r}),seen=performance.getEntriesByType('paint').length;"
-        "if(!e||!seen)return null;const b=e.getBoundingClientRect();"
+        f"(()=>{{const e=document.querySelector({selector!r});if(!e)return null;const b=e.getBoundingClientRect();"
         "return [(b.x+b.width/2)/innerWidth,(b.y+b.height/2)/innerHeight]})()"
     )
     async with asyncio.timeout(30), remote(attempt) as ask:
