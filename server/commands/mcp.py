@@ -55,8 +55,8 @@ async def _serve(headers: dict[str, str]) -> None:
             await asyncio.to_thread(import_module, "server.serving")  # in a thread: the client is answered meanwhile
             from server.logs import set_up_logging  # a front before a running server starts faster without it
             from server.serving import serving  # as above
-            from storage.database import DatabaseUnavailable
-            from storage.vault import VaultKeyWrong
+            from storage.database import DatabaseUnavailable  # as above
+            from storage.vault import VaultKeyWrong  # as above
 
             hurried = used.model_copy(update={"port": 0, "drain": min(used.drain, 2.0)})  # clients do not wait long
             set_up_logging(hurried)
